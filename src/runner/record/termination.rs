@@ -1,0 +1,121 @@
+//! Fitting an outcome into a pod's termination message, and printing it whole.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use super::{FinalLine, MARK, Outcome, Progress, StepRecord, notable_steps};
+
+/// The most bytes of a termination message that Kubernetes keeps.
+pub const TERMINATION_LIMIT: usize = 4096;
+/// The most bytes of a message for people.
+pub const MESSAGE_LIMIT: usize = 1024;
+/// The most bytes of a step's name that a record repeats in `failedStep` when space is short.
+const NAME_LIMIT: usize = 256;
+
+impl Outcome {
+    /// The outcome as a termination message of at most [`TERMINATION_LIMIT`] bytes: steps that do
+    /// not fit are left out, then the outputs in favour of their digest, then the message's end.
+    #[must_use]
+    pub fn to_termination(&self) -> String {
+        let mut short = Self {
+            steps: Vec::new(),
+            ..self.clone()
+        };
+        short
+            .message
+            .truncate(cut(&self.message, MESSAGE_LIMIT).len());
+        short.seal_outputs();
+        if let Some(text) = short.with_fitting_steps(&self.steps) {
+            return text;
+        }
+        short.outputs_truncated |= short.outputs.take().is_some();
+        if let Some(text) = short.with_fitting_steps(&self.steps) {
+            return text;
+        }
+        short.steps_truncated |= !self.steps.is_empty();
+        short.failed_step = short
+            .failed_step
+            .map(|name| cut(&name, NAME_LIMIT).to_owned());
+        // Escapes may take six bytes for one, so the cut is found by trying.
+        let mut keep = short.message.len();
+        loop {
+            short.message.truncate(cut(&self.message, keep).len());
+            let text = compact(&short);
+            if text.len() <= TERMINATION_LIMIT || keep == 0 {
+                return text;
+            }
+            keep /= 2;
+        }
+    }
+
+    /// The outcome as the log's final line, whole, without a line feed.
+    #[must_use]
+    pub fn to_final_line(&self) -> String {
+        format!("{MARK}{}", compact(&FinalLine { r#final: self }))
+    }
+
+    /// Sets the outputs' digest when there are outputs.
+    pub fn seal_outputs(&mut self) {
+        if let Some(outputs) = &self.outputs {
+            self.outputs_digest = Some(digest(outputs));
+        }
+    }
+
+    /// With as many of the steps as fit; `None` when it does not fit without any.
+    fn with_fitting_steps(&self, steps: &[StepRecord]) -> Option<String> {
+        let attempt = |count: usize| {
+            let chosen = notable_steps(steps, count);
+            let text = compact(&Self {
+                steps_truncated: self.steps_truncated || chosen.len() < steps.len(),
+                steps: chosen,
+                ..self.clone()
+            });
+            (text.len() <= TERMINATION_LIMIT).then_some(text)
+        };
+        let mut best = attempt(0)?;
+        // A step takes 20 bytes and more, so no more than this many can fit.
+        let (mut fits, mut too_many) = (0, steps.len().min(TERMINATION_LIMIT / 20) + 1);
+        while too_many - fits > 1 {
+            let middle = usize::midpoint(fits, too_many);
+            if let Some(text) = attempt(middle) {
+                (best, fits) = (text, middle);
+            } else {
+                too_many = middle;
+            }
+        }
+        Some(best)
+    }
+}
+
+impl Progress {
+    /// The progress as a line of the log, without a line feed.
+    #[must_use]
+    pub fn to_line(&self) -> String {
+        format!("{MARK}{}", compact(self))
+    }
+}
+
+/// The start of `text` that has at most `limit` bytes and ends between characters.
+pub(crate) fn cut(text: &str, limit: usize) -> &str {
+    let mut end = limit.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
+}
+
+fn digest(outputs: &Map<String, Value>) -> String {
+    use std::fmt::Write as _;
+    let sum = Sha256::digest(compact(outputs));
+    sum.iter().fold(String::from("sha256:"), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Compact JSON. Records have only string keys and no maps that can fail, so it is never empty.
+fn compact<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}

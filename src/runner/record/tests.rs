@@ -1,0 +1,134 @@
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+fn outcome(steps: usize, outputs: Option<Value>, message: &str) -> Outcome {
+    Outcome {
+        version: 1,
+        phase: Phase::Failed,
+        reason: Reason::StepFailed,
+        message: message.to_owned(),
+        failed_step: Some("/b".to_owned()),
+        exit_code: Some(7),
+        start_time: Some(Timestamp::UNIX_EPOCH),
+        completion_time: Some(Timestamp::UNIX_EPOCH),
+        step_count: steps,
+        steps: (0..steps)
+            .map(|index| StepRecord {
+                name: format!("/step-{index}"),
+                phase: if index == 500 {
+                    StepPhase::Failed
+                } else {
+                    StepPhase::Succeeded
+                },
+                ..StepRecord::default()
+            })
+            .collect(),
+        outputs: outputs.and_then(|value| value.as_object().cloned()),
+        ..Outcome::default()
+    }
+}
+
+#[test]
+fn a_small_outcome_is_whole() {
+    let whole = outcome(3, Some(json!({"n": 1})), "step /b failed");
+    let read = Outcome::parse(&whole.to_termination()).unwrap();
+    assert_eq!(read.steps, whole.steps);
+    assert_eq!(read.outputs, whole.outputs);
+    assert!(!read.steps_truncated && !read.outputs_truncated);
+    // printf '{"n":1}' | sha256sum
+    let digest = "sha256:2bfd14f43d17fc7cea24e0917a8879b4b2f880b8baeec1b9d90fbaad655e71bd";
+    assert_eq!(read.outputs_digest.as_deref(), Some(digest));
+}
+
+#[test]
+fn steps_are_cut_first_and_the_failed_one_stays() {
+    let whole = outcome(1000, Some(json!({"text": "x".repeat(2000)})), "m");
+    let read = Outcome::parse(&whole.to_termination()).unwrap();
+    assert!(read.steps_truncated && !read.outputs_truncated);
+    assert_eq!(read.step_count, 1000);
+    assert!(read.steps.len() > 10, "{} steps", read.steps.len());
+    assert!(read.steps.iter().any(|step| step.name == "/step-500"));
+    assert!(read.outputs.is_some());
+}
+
+#[test]
+fn outputs_are_cut_next() {
+    let whole = outcome(5, Some(json!({"text": "x".repeat(5000)})), "m");
+    let read = Outcome::parse(&whole.to_termination()).unwrap();
+    assert!(read.outputs_truncated && read.outputs.is_none());
+    assert!(read.outputs_digest.unwrap().starts_with("sha256:"));
+    assert_eq!(read.steps.len(), 5);
+}
+
+#[test]
+fn a_message_of_escapes_is_cut_last() {
+    let whole = outcome(0, None, &"\u{1}".repeat(5000));
+    let text = whole.to_termination();
+    assert!(text.len() <= TERMINATION_LIMIT);
+    assert!(!Outcome::parse(&text).unwrap().message.is_empty());
+}
+
+#[test]
+fn the_last_final_line_of_a_log_wins() {
+    let (mut first, mut last) = (outcome(0, None, "first"), outcome(1000, None, "last"));
+    first.outputs_truncated = true;
+    last.seal_outputs();
+    let log = format!(
+        "INFO  x\n@dvre {{\"completed\":1}}\n{}\n@dvre {{\"final\":nonsense}}\n{}\nbye @dvre\n",
+        first.to_final_line(),
+        last.to_final_line()
+    );
+    assert_eq!(Outcome::from_log(&log), Some(last));
+    assert_eq!(Outcome::from_log("nothing\n@dvre {}\n"), None);
+}
+
+#[test]
+fn unknown_values_and_fields_are_read() {
+    let read = Outcome::parse(
+        r#"{"version":9,"phase":"Paused","reason":"Bored","engine":"toil","new":1}"#,
+    )
+    .unwrap();
+    assert_eq!(
+        (read.phase, read.reason, read.engine),
+        (Phase::Unknown, Reason::Unknown, EngineName::Unknown)
+    );
+    assert_eq!(Outcome::parse("Traceback (most recent call last):"), None);
+}
+
+#[test]
+fn progress_goes_through_a_line() {
+    let progress = Progress {
+        completed: 1,
+        total: 2,
+        ..Progress::default()
+    };
+    assert_eq!(
+        Line::parse(&progress.to_line()),
+        Some(Line::Progress(progress))
+    );
+    assert_eq!(Line::parse("2026-01-01 INFO @dvre {}"), None);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn always_fits(
+        message in ".{0,3000}",
+        failed in proptest::option::of("\\PC{0,5000}"),
+        names in proptest::collection::vec(".{0,80}", 0..100),
+        output in ".{0,6000}",
+    ) {
+        let mut whole = outcome(0, Some(json!({"o": output})), &message);
+        whole.failed_step = failed;
+        whole.steps = names.into_iter().map(|name| StepRecord { name, ..StepRecord::default() }).collect();
+        let text = whole.to_termination();
+        prop_assert!(text.len() <= TERMINATION_LIMIT);
+        let read = Outcome::parse(&text).unwrap();
+        prop_assert_eq!(read.steps_truncated, read.steps.len() < whole.steps.len());
+        prop_assert_eq!(read.outputs_truncated, read.outputs.is_none());
+        prop_assert!(read.outputs_digest.is_some());
+    }
+}

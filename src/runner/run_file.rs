@@ -1,0 +1,133 @@
+//! What the operator asks of a runner: the `run.json` beside the workflow in the run's ConfigMap.
+
+use serde::{Deserialize, Serialize};
+
+/// Where the run's ConfigMap is mounted.
+pub const RUN_FOLDER: &str = "/dvre/run";
+/// The name of the [`RunFile`] in the run's ConfigMap.
+pub const RUN_FILE: &str = "run.json";
+/// The folder of the workflow's files in the run's ConfigMap.
+pub const WORKFLOW_FOLDER: &str = "workflow";
+/// Where ConfigMap and Secret volumes of the resource are mounted, one folder each.
+pub const VOLUMES_FOLDER: &str = "/dvre/volumes";
+/// Where workflows see the volumes of the resource, one folder each.
+pub const DATA_FOLDER: &str = "/data";
+/// The writable folder in which the run happens.
+pub const WORK_FOLDER: &str = "/work";
+
+/// The engine that the resource asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EngineChoice {
+    /// StreamFlow when the image has it, else cwltool where that can do the work.
+    #[default]
+    Auto,
+    /// StreamFlow only.
+    StreamFlow,
+    /// cwltool only.
+    Cwltool,
+}
+
+/// One attempt of a run, as the operator describes it to the runner.
+///
+/// Unknown fields are ignored, so that an older runner image reads what a newer operator writes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunFile {
+    /// Namespace of the resource.
+    pub namespace: String,
+    /// Name of the resource.
+    pub name: String,
+    /// Number of this attempt, from 1.
+    pub attempt: u32,
+    /// The engine that the resource asks for. Default `Auto`.
+    #[serde(default)]
+    pub engine: EngineChoice,
+    /// Name of the deployment where steps run unless a binding says otherwise.
+    pub deployment: String,
+    /// The process to run: a path relative to the workflow folder, then an optional `#id`.
+    pub entrypoint: String,
+    /// Input objects (YAML or JSON), merged in order: a later one wins for each input.
+    #[serde(default)]
+    pub inputs: Vec<String>,
+    /// Whether some input object comes from a Secret: then no input value may stand in a message.
+    #[serde(default)]
+    pub secret_inputs: bool,
+    /// Volumes to copy from [`VOLUMES_FOLDER`] to [`DATA_FOLDER`] before the start.
+    #[serde(default)]
+    pub copy_volumes: Vec<String>,
+    /// The folder where output files go; absent when they live only as long as the pod.
+    #[serde(default)]
+    pub outputs: Option<String>,
+    /// The most bytes that one `https://` input may have. Default 10 GiB.
+    #[serde(default = "RunFile::default_fetch_limit")]
+    pub fetch_limit_bytes: u64,
+    /// Text output files up to this size carry `contents`. Default 1 KiB.
+    #[serde(default = "RunFile::default_contents_limit")]
+    pub contents_limit_bytes: u64,
+    /// Seconds from SIGTERM, which the engine gets as SIGINT, until everything is killed. Default 20.
+    #[serde(default = "RunFile::default_grace")]
+    pub grace_seconds: u64,
+}
+
+impl RunFile {
+    /// 10 GiB.
+    #[must_use]
+    pub const fn default_fetch_limit() -> u64 {
+        10 << 30
+    }
+
+    /// 1 KiB.
+    #[must_use]
+    pub const fn default_contents_limit() -> u64 {
+        1 << 10
+    }
+
+    /// 20 seconds.
+    #[must_use]
+    pub const fn default_grace() -> u64 {
+        20
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_a_minimal_file_and_ignores_unknown_fields() {
+        let text = r#"{"namespace":"default","name":"hello","attempt":1,"deployment":"local",
+                       "entrypoint":"main.cwl#main","inputs":["/dvre/run/inputs.json"],"later":true}"#;
+        let run: RunFile = serde_json::from_str(text).unwrap();
+        assert_eq!(run.engine, EngineChoice::Auto);
+        assert_eq!(run.fetch_limit_bytes, 10_737_418_240);
+        assert_eq!(run.contents_limit_bytes, 1024);
+        assert_eq!(run.grace_seconds, 20);
+        assert_eq!(run.outputs, None);
+        assert!(!run.secret_inputs);
+    }
+
+    #[test]
+    fn writes_camel_case() {
+        let run = RunFile {
+            namespace: "default".into(),
+            name: "hello".into(),
+            attempt: 1,
+            engine: EngineChoice::StreamFlow,
+            deployment: "local".into(),
+            entrypoint: "main.cwl".into(),
+            inputs: vec![],
+            secret_inputs: true,
+            copy_volumes: vec!["refs".into()],
+            outputs: Some("/outputs".into()),
+            fetch_limit_bytes: 1,
+            contents_limit_bytes: 2,
+            grace_seconds: 3,
+        };
+        let text = serde_json::to_string(&run).unwrap();
+        assert!(
+            text.contains(r#""secretInputs":true,"copyVolumes":["refs"]"#),
+            "{text}"
+        );
+        assert_eq!(serde_json::from_str::<RunFile>(&text).unwrap(), run);
+    }
+}
