@@ -1,0 +1,1 @@
+"""What dvre-operator adds to StreamFlow: events, separate error output, container limits."""

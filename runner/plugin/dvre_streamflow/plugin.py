@@ -1,0 +1,28 @@
+"""What StreamFlow loads."""
+
+import streamflow.cwl.main
+from streamflow.deployment.connector import connector_classes
+from streamflow.ext.plugin import StreamFlowPlugin
+
+from dvre_streamflow import command, errors
+from dvre_streamflow.connector import DvreLocalConnector
+from dvre_streamflow.database import DvreDatabase
+from dvre_streamflow.executor import DvreExecutor
+from dvre_streamflow.scheduler import DvreScheduler
+
+
+class DvrePlugin(StreamFlowPlugin):
+    """Registers the observed classes under the name `dvre`.
+
+    What a configuration cannot select, it replaces: the executor, the way tools are run,
+    and the local connector.
+    """
+
+    def register(self) -> None:
+        """Take the places."""
+        self.register_database("dvre", DvreDatabase)
+        self.register_scheduler("dvre", DvreScheduler)
+        connector_classes["local"] = DvreLocalConnector
+        streamflow.cwl.main.StreamFlowExecutor = DvreExecutor
+        command.install()
+        errors.install()

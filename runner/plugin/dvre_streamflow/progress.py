@@ -1,0 +1,129 @@
+"""What the run has told so far: the user's steps, their jobs, and what failed."""
+
+from collections.abc import Iterable, Mapping
+
+from streamflow.core.utils import get_job_step_name
+from streamflow.core.workflow import Port, Status, Step
+from streamflow.workflow.token import TerminationToken
+
+from dvre_streamflow.events import Events, from_environment
+
+# StreamFlow has more; a job that waits or recovers is SCHEDULED or in ROLLBACK to a reader.
+_JOB_STATUSES = frozenset(
+    {Status.RUNNING, Status.SKIPPED, Status.COMPLETED, Status.FAILED, Status.CANCELLED}
+    | {Status.ROLLBACK}
+)
+_STEP_ENDS = frozenset({Status.COMPLETED, Status.FAILED, Status.SKIPPED, Status.CANCELLED})
+_STDERR_LIMIT = 4096
+
+
+class Progress:
+    """Turns what happens inside StreamFlow into events about the user's steps."""
+
+    def __init__(self, events: Events) -> None:
+        """Report to `events`."""
+        self._events = events
+        self._inputs: dict[str, list[Port]] = {}
+        self._jobs: dict[str, set[str]] = {}
+        self._failed: set[str] = set()
+        self._ended: set[str] = set()
+        self._explained = False
+        self._closed = False
+
+    def workflow(self, steps: Mapping[str, Iterable[Port]]) -> None:
+        """Take the user's steps, each with the ports that its jobs are made from."""
+        self._inputs = {name: list(ports) for name, ports in steps.items()}
+        self._events.emit("workflow", steps=list(self._inputs))
+
+    def scheduled(self, job: str) -> None:
+        """Report that a job exists, and how many of its step are known by now."""
+        self._job(job, "SCHEDULED")
+
+    def job(self, job: str, status: Status) -> None:
+        """Report the new status of a job."""
+        if status in _JOB_STATUSES:
+            if status == Status.FAILED:
+                self._failed.add(get_job_step_name(job))
+            self._job(job, status.name)
+
+    def command(self, job: str, exit_code: int, stderr: bytes) -> None:
+        """Report how a tool ended; `stderr` is the end of its error output."""
+        fields: dict[str, object] = {"exitCode": exit_code}
+        if stderr:
+            fields["stderr"] = stderr[-_STDERR_LIMIT:].decode(errors="replace")
+        self._events.emit("command", job=job, step=get_job_step_name(job), **fields)
+
+    def step(self, step: str, status: Status) -> None:
+        """Report that a step ended.
+
+        StreamFlow passes a failure on to every step that waits for the failed one. Those
+        never did anything wrong, so they count as cancelled.
+        """
+        if status not in _STEP_ENDS or step in self._ended:
+            return
+        if step in self._failed:
+            status = Status.FAILED
+        elif status == Status.FAILED:
+            status = Status.CANCELLED
+        self._ended.add(step)
+        self._events.emit("step", step=step, status=status.name)
+
+    def error(self, kind: str, message: str, engine_step: str | None) -> None:
+        """Report an error, and the user's step it came from if one of the engine's is known.
+
+        After the end only a run that could not say why it failed reports more of them:
+        StreamFlow closes what its last tasks still use.
+        """
+        if self._closed and self._explained:
+            return
+        self._explained = True
+        fields = {"kind": kind, "message": message}
+        if step := self._user_step(engine_step):
+            self._failed.add(step)
+            fields["step"] = step
+        self._events.emit("error", **fields)
+
+    def close(self) -> None:
+        """Take the end of the workflow: steps that are not over never will be."""
+        self._closed = True
+        for step in self._inputs.keys() - self._ended:
+            self.step(step, Status.CANCELLED)
+
+    def _user_step(self, engine_step: str | None) -> str | None:
+        """Find the step that `/a/__schedule__` and the like belong to."""
+        if engine_step is None:
+            return None
+        found = (
+            step
+            for step in self._inputs
+            if engine_step == step or engine_step.startswith(step.rstrip("/") + "/__")
+        )
+        return max(found, key=len, default=None)
+
+    def _job(self, job: str, status: str) -> None:
+        step = get_job_step_name(job)
+        if step in self._inputs:
+            self._jobs.setdefault(step, set()).add(job)
+            self._events.emit(
+                "job", job=job, step=step, status=status, total=self._total(step)
+            )
+
+    def _total(self, step: str) -> int:
+        """Count the jobs of a step: those seen, and those whose inputs have all arrived."""
+        arrived = min(
+            (
+                sum(1 for token in port.token_list if not isinstance(token, TerminationToken))
+                for port in self._inputs[step]
+            ),
+            default=0,
+        )
+        return max(arrived, len(self._jobs[step]))
+
+
+def job_inputs(schedule_step: Step) -> list[Port]:
+    """Return the ports that one token each of makes a job."""
+    ports = schedule_step.get_input_ports()
+    return [port for name, port in ports.items() if not name.startswith("__connector__")]
+
+
+PROGRESS = Progress(from_environment())
