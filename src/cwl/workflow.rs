@@ -1,0 +1,337 @@
+//! Steps of a workflow: what they run, and the links between them.
+
+use super::cursor::Cursor;
+use super::names::{fragment, short, split};
+use super::problem::{Problem, list, show};
+use super::process::{Loader, Node, Version, check_fields};
+use super::tool::{Port, Ports};
+use serde_json::Value;
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+/// Most steps of a whole workflow, nested ones counted as often as they are used.
+const STEPS: usize = 10_000;
+/// Most bytes of all step paths together.
+const PATH_BYTES: usize = 4 << 20;
+
+const STEP_FIELDS: [&str; 10] = [
+    "doc",
+    "hints",
+    "id",
+    "in",
+    "label",
+    "out",
+    "requirements",
+    "run",
+    "scatter",
+    "scatterMethod",
+];
+
+/// A step as far as its users need it.
+pub(super) struct Step<'a> {
+    name: &'a str,
+    node: usize,
+    at: Cursor<'a>,
+}
+
+/// The names that links in a workflow may lead to.
+struct Scope<'s, 'a> {
+    workflow: &'s Cursor<'a>,
+    id: &'a str,
+    inputs: HashSet<&'a str>,
+    /// The outputs of each step, with the number of the step.
+    steps: HashMap<&'a str, (usize, HashSet<&'a str>)>,
+}
+
+/// Reads the steps of a workflow and checks every link.
+///
+/// # Errors
+/// A step, link or process that is not valid.
+pub(super) fn read<'a>(
+    loader: &mut Loader<'a>,
+    at: &Cursor<'a>,
+    inputs: &Ports<'a>,
+    version: Version,
+) -> Result<Vec<Step<'a>>, Problem> {
+    let mut scope = Scope {
+        workflow: at,
+        id: at
+            .value
+            .get("id")
+            .and_then(Value::as_str)
+            .map_or("", fragment),
+        inputs: inputs.0.iter().map(|port| port.name).collect(),
+        steps: HashMap::new(),
+    };
+    let mut steps = Vec::new();
+    for (name, step) in at.need("steps")?.unique("id")? {
+        // Both engines refuse a condition in an older document.
+        let newer: &[&str] = if version == Version::V1_2 {
+            &["when"]
+        } else {
+            &[]
+        };
+        check_fields(&step, &[&STEP_FIELDS, newer])?;
+        let node = run(loader, &step, version)?;
+        loader.requirements(&step)?;
+        scope
+            .steps
+            .insert(name, (steps.len(), outputs(loader, &step, node)?));
+        steps.push(Step {
+            name,
+            node,
+            at: step,
+        });
+    }
+    let mut needs = Vec::with_capacity(steps.len());
+    for step in &steps {
+        let used = loader
+            .nodes
+            .get(step.node)
+            .map_or(&[][..], |node| &node.inputs.0);
+        needs.push(links(&step.at, used, &scope)?);
+    }
+    for (_, output) in at.need("outputs")?.unique("id")? {
+        if let Some(source) = output.get("outputSource")? {
+            for source in source.items()? {
+                scope.resolve(&source)?;
+            }
+        }
+    }
+    in_order(steps, &needs)
+}
+
+/// Reads what a step runs.
+fn run<'a>(loader: &mut Loader<'a>, step: &Cursor<'a>, version: Version) -> Result<usize, Problem> {
+    let run = step.need("run")?;
+    let Some(reference) = run.text() else {
+        return loader.process(&run, Some(version));
+    };
+    let (path, id) = split(reference);
+    let index = step.index();
+    let file = index.library.file(step.file, path).map_err(|why| {
+        let known = index.process(step.file, path).is_some();
+        let hint = if known {
+            format!("; did you mean `#{}`?", show(path))
+        } else {
+            String::new()
+        };
+        run.problem(&format!("{why}{hint}"))
+    })?;
+    let entry = loader.entry(index, file, id.filter(|id| !id.is_empty()), run.place())?;
+    loader.process(&entry, Some(version))
+}
+
+/// The outputs that a step declares, each of which its process must have.
+fn outputs<'a>(
+    loader: &Loader<'a>,
+    step: &Cursor<'a>,
+    node: usize,
+) -> Result<HashSet<&'a str>, Problem> {
+    let given: &[&str] = loader.nodes.get(node).map_or(&[], |node| &node.outputs);
+    let given: HashSet<&str> = given.iter().copied().collect();
+    let out = step.need("out")?;
+    if !out.value.is_array() {
+        return Err(out.expected("a list of outputs"));
+    }
+    let mut declared = HashSet::new();
+    for output in out.items()? {
+        let id = if let Some(id) = output.text() {
+            id
+        } else {
+            let id = output.need("id")?;
+            id.text().ok_or_else(|| id.expected("a name"))?
+        };
+        let name = short(id);
+        if !given.contains(name) {
+            let names = list(given.iter().collect::<BTreeSet<_>>());
+            return Err(output.problem(&format!(
+                "what the step runs has no output `{}`; it has {names}",
+                show(name)
+            )));
+        }
+        if !declared.insert(name) {
+            return Err(output.problem(&format!("duplicate output `{}`", show(name))));
+        }
+    }
+    Ok(declared)
+}
+
+/// Checks the inputs of a step, and tells which steps they come from.
+fn links<'a>(
+    step: &Cursor<'a>,
+    used: &[Port<'a>],
+    scope: &Scope<'_, 'a>,
+) -> Result<BTreeSet<usize>, Problem> {
+    let mut needs = BTreeSet::new();
+    let mut filled = HashMap::new();
+    let entries = step.need("in")?;
+    for (name, input) in entries.unique("id")? {
+        let (source, other) = match input.value {
+            Value::Object(_) => {
+                let other = input.get("default")?.is_some() || input.get("valueFrom")?.is_some();
+                (input.get("source")?, other)
+            }
+            Value::Null => (None, false),
+            _ => (Some(input.clone()), false),
+        };
+        for source in source
+            .iter()
+            .map(Cursor::items)
+            .collect::<Result<Vec<_>, _>>()?
+            .iter()
+            .flatten()
+        {
+            needs.extend(scope.resolve(source)?);
+        }
+        filled.insert(name, source.is_some() || other);
+    }
+    for port in used {
+        let optional = port.default.is_some() || port.of.is_optional();
+        if !optional && !filled.get(port.name).copied().unwrap_or(false) {
+            return Err(entries.problem(&format!(
+                "required input `{}` of what the step runs has no source, default or valueFrom",
+                show(port.name)
+            )));
+        }
+    }
+    if let Some(scatter) = step.get("scatter")? {
+        for scattered in scatter.items()? {
+            let name = scattered.text().map(short);
+            let name = name.ok_or_else(|| scattered.expected("the name of an input"))?;
+            if !filled.contains_key(name) && !used.iter().any(|port| port.name == name) {
+                let names = list(filled.keys().collect::<BTreeSet<_>>());
+                return Err(scattered.problem(&format!(
+                    "the step has no input `{}` to scatter over; it has {names}",
+                    show(name)
+                )));
+            }
+        }
+    }
+    Ok(needs)
+}
+
+impl<'a> Scope<'_, 'a> {
+    /// The step that a link leads to; none when it leads to an input of the workflow.
+    fn resolve(&self, source: &Cursor<'a>) -> Result<Option<usize>, Problem> {
+        let link = source
+            .text()
+            .ok_or_else(|| source.expected("the name of a source"))?;
+        let whole = fragment(link);
+        let path = whole
+            .strip_prefix(self.id)
+            .and_then(|rest| rest.strip_prefix('/'))
+            .filter(|_| !self.id.is_empty())
+            .unwrap_or(whole);
+        // A full identifier may carry the identifiers of enclosing processes in front.
+        let full = link.contains('#');
+        if let Some((front, output)) = path.rsplit_once('/') {
+            let name = if full { short(front) } else { front };
+            if let Some((n, outputs)) = self.steps.get(name) {
+                if outputs.contains(output) {
+                    return Ok(Some(*n));
+                }
+                let outputs = list(outputs.iter().collect::<BTreeSet<_>>());
+                return Err(source.problem(&format!(
+                    "dangling link: step `{}` has no output `{}` under `out`; it has {outputs}",
+                    show(name),
+                    show(output)
+                )));
+            }
+        }
+        if self.inputs.contains(path) || full && self.inputs.contains(short(path)) {
+            return Ok(None);
+        }
+        let what = if let Some((step, _)) = path.split_once('/') {
+            let steps = list(self.steps.keys().collect::<BTreeSet<_>>());
+            format!("no step `{}`; there are {steps}", show(step))
+        } else {
+            let inputs = list(self.inputs.iter().collect::<BTreeSet<_>>());
+            format!("no input `{}`; there are {inputs}", show(path))
+        };
+        let workflow = self.workflow.place();
+        Err(source.problem(&format!("dangling link: {workflow} has {what}")))
+    }
+}
+
+/// Brings steps into an order in which each comes after those that it needs.
+fn in_order<'a>(steps: Vec<Step<'a>>, needs: &[BTreeSet<usize>]) -> Result<Vec<Step<'a>>, Problem> {
+    let mut waiting: Vec<usize> = needs.iter().map(BTreeSet::len).collect();
+    let mut users: Vec<Vec<usize>> = vec![Vec::new(); steps.len()];
+    for (user, needs) in needs.iter().enumerate() {
+        for need in needs {
+            if let Some(users) = users.get_mut(*need) {
+                users.push(user);
+            }
+        }
+    }
+    let mut ready: BTreeSet<usize> = (0..steps.len())
+        .filter(|n| waiting.get(*n) == Some(&0))
+        .collect();
+    let mut order = Vec::with_capacity(steps.len());
+    while let Some(next) = ready.pop_first() {
+        order.push(next);
+        for user in users.get(next).into_iter().flatten() {
+            if let Some(left) = waiting.get_mut(*user) {
+                *left = left.saturating_sub(1);
+                if *left == 0 {
+                    ready.insert(*user);
+                }
+            }
+        }
+    }
+    if order.len() < steps.len() {
+        let stuck = |step: &&Step<'a>, n: usize| {
+            waiting
+                .get(n)
+                .is_some_and(|left| *left > 0)
+                .then_some(step.name)
+        };
+        let names: Vec<&str> = steps
+            .iter()
+            .enumerate()
+            .filter_map(|(n, step)| stuck(&step, n))
+            .collect();
+        let first = steps.iter().zip(&waiting).find(|(_, left)| **left > 0);
+        let place = first.map_or("", |(step, _)| step.at.place());
+        return Err(Problem::workflow(
+            place,
+            &format!("steps wait for each other in a circle: {}", list(names)),
+        ));
+    }
+    let mut steps: Vec<Option<Step<'a>>> = steps.into_iter().map(Some).collect();
+    Ok(order
+        .into_iter()
+        .filter_map(|n| steps.get_mut(n)?.take())
+        .collect())
+}
+
+/// The paths of all steps that run something.
+///
+/// # Errors
+/// There are too many.
+pub(super) fn paths(nodes: &[Node<'_>], root: usize) -> Result<Vec<String>, Problem> {
+    let mut paths = Vec::new();
+    // A stack rather than recursion; steps are pushed in reverse so that they come in order.
+    let mut waiting: Vec<(usize, String)> = vec![(root, "/".to_owned())];
+    let mut visits = 0_usize;
+    let mut bytes = 0_usize;
+    while let Some((node, path)) = waiting.pop() {
+        let Some(node) = nodes.get(node) else {
+            continue;
+        };
+        let Some(steps) = &node.steps else {
+            paths.push(path);
+            continue;
+        };
+        for step in steps.iter().rev() {
+            visits += 1;
+            let path = format!("{}/{}", path.trim_end_matches('/'), step.name);
+            bytes += path.len();
+            if visits > STEPS || bytes > PATH_BYTES {
+                return Err(step.at.problem(&format!("more than {STEPS} steps in all")));
+            }
+            waiting.push((step.node, path));
+        }
+    }
+    Ok(paths)
+}
