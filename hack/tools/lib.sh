@@ -13,6 +13,8 @@ case $DVRE_CACHE in
 /*) ;;
 *) die "DVRE_CACHE must be an absolute path, not $DVRE_CACHE" ;;
 esac
+# Without links in it, as it is compared with what the kernel says of running programs.
+DVRE_CACHE=$(realpath --canonicalize-missing "$DVRE_CACHE")
 export DVRE_CACHE
 # Where the current version of each tool is found by its plain name.
 export TOOLS_BIN=$DVRE_CACHE/bin

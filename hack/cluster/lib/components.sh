@@ -24,6 +24,8 @@ command_of() {
       --service-cluster-ip-range "$SERVICE_NET" --allow-privileged
       --authorization-mode "Node,RBAC" --enable-admission-plugins NodeRestriction
       --client-ca-file "$PKI/ca.crt"
+      --requestheader-client-ca-file "$PKI/ca.crt" --requestheader-allowed-names front-proxy
+      --requestheader-username-headers X-Remote-User --requestheader-group-headers X-Remote-Group
       --tls-cert-file "$PKI/apiserver.crt" --tls-private-key-file "$PKI/apiserver.key"
       --service-account-key-file "$PKI/sa.pub" --service-account-signing-key-file "$PKI/sa.key"
       --service-account-issuer https://kubernetes.default.svc
@@ -73,13 +75,14 @@ start_component() {
     >"$log" 2>&1 </dev/null
 }
 
-# stop_component NAME: asks, and after ten seconds insists.
+# stop_component NAME: asks, and after three seconds insists: the API server would wait for a minute
+# until its clients have closed their watches.
 stop_component() {
   # shellcheck disable=SC2016 # the variables are the inner shell's
   enter sh -c '
     pid=$(cat "$1" 2>/dev/null) || exit 0
     kill "$pid" 2>/dev/null
-    tries=100
+    tries=30
     while kill -0 "$pid" 2>/dev/null; do
       tries=$((tries - 1))
       [ "$tries" -gt 0 ] || kill -KILL "$pid" 2>/dev/null

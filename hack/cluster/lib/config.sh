@@ -102,7 +102,9 @@ authentication:
 authorization: {mode: Webhook}
 tlsCertFile: $PKI/kubelet-server.crt
 tlsPrivateKeyFile: $PKI/kubelet-server.key
-# There is no DNS: a pod that asks the host's servers would wait for an answer that cannot come.
+# There is no DNS, and the node refuses such requests at once. Without an address, each pod would get
+# a warning as an event; with the host's servers, it would wait for an answer that cannot come.
+clusterDNS: [$NODE_IP]
 resolvConf: ""
 podLogsDir: /var/log/pods
 volumePluginDir: $STATE/volume-plugins

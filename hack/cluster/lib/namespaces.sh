@@ -6,7 +6,7 @@
 init_pid() {
   local pid
   pid=$(cat "$INIT_PID_FILE" 2>/dev/null) && [[ -n $pid ]] || return 1
-  [[ $(readlink "/proc/$pid/exe" 2>/dev/null) == "$DVRE_CACHE"/tools/pause-*/pause ]] || return 1
+  [[ $(readlink "/proc/$pid/exe" 2>/dev/null) == "$DVRE_CACHE"/tools/pause-*/pause* ]] || return 1
   echo "$pid"
 }
 
@@ -131,7 +131,10 @@ stop_namespaces() {
       sleep 0.05
     done
   fi
-  # The kernel takes the interface away with its peer, but a little later.
-  ip link del "$CLUSTER_NAME" 2>/dev/null || true
+  # The kernel takes the interface away with its peer, but a little later. An interface of this name
+  # that is not the cluster's is left alone.
+  if [[ -n $(ip -4 -oneline addr show dev "$CLUSTER_NAME" type veth to "$HOST_IP" 2>/dev/null) ]]; then
+    ip link del "$CLUSTER_NAME" 2>/dev/null || true
+  fi
   rm -f "$INIT_PID_FILE"
 }
