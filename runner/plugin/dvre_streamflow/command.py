@@ -102,7 +102,5 @@ async def _remote_tail(
     command: CWLCommand, job: Job, location: ExecutionLocation, path: str
 ) -> bytes:
     connector = command.step.workflow.context.scheduler.get_connector(job.name)
-    result = await connector.run(
-        location, ["tail", "-c", str(_TAIL), path], capture_output=True
-    )
+    result = await connector.run(location, ["tail", "-c", str(_TAIL), path], capture_output=True)
     return result[0].encode() if result and result[1] == 0 else b""

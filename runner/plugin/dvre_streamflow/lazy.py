@@ -1,9 +1,9 @@
-"""Connectors that load when a run first uses them.
+"""Modules that load when a run first uses them.
 
-StreamFlow imports every connector whatever the configuration says, and the Kubernetes and
-ssh client libraries are half of its start-up time. The classes here stand in their place:
-they know their configuration schema, and creating one loads the real module and returns
-an instance of the real class.
+StreamFlow imports every connector whatever the configuration says, and the Kubernetes, ssh
+and HTTP client libraries are half of its start-up time. What stands in the place of a
+connector knows its configuration schema; creating one loads the real module and returns an
+instance of the real class.
 """
 
 import importlib
@@ -14,16 +14,21 @@ from types import ModuleType
 _PACKAGE = "streamflow.deployment.connector"
 
 # Module, class, and the file of its schema, as the real get_schema() reads it.
-_CLASSES = (
+_CONNECTORS = (
     ("kubernetes", "KubernetesConnector", "kubernetes.json"),
     ("kubernetes", "Helm3Connector", "helm3.json"),
     ("kubernetes", "Helm4Connector", "helm4.json"),
     ("ssh", "SSHConnector", "ssh.json"),
 )
 
+# StreamFlow downloads files with it. Beside the connectors nothing else imports it, and the
+# name is only used in annotations.
+_HTTP = "aiohttp"
+_HTTP_NAME = "ClientResponse"
+
 
 class _LazyModule(ModuleType):
-    """Answers with stand-ins, and loads the real module for any other name."""
+    """Answers with what was put into it, and loads the real module for any other name."""
 
     def __getattr__(self, name: str) -> object:
         if name.startswith("__"):
@@ -32,8 +37,10 @@ class _LazyModule(ModuleType):
 
 
 def _load(name: str) -> ModuleType:
-    if isinstance(sys.modules.get(name), _LazyModule):
-        del sys.modules[name]
+    # The connectors import parts of the HTTP client, for which the real one must be there.
+    for module in {name, _HTTP}:
+        if isinstance(sys.modules.get(module), _LazyModule):
+            del sys.modules[module]
     return importlib.import_module(name)
 
 
@@ -48,10 +55,15 @@ def _stand_in(module: str, name: str, schema: str) -> type:
     return type(name, (), body)
 
 
+def _put(module: str, name: str, value: object) -> None:
+    lazy = sys.modules.setdefault(module, _LazyModule(module))
+    if isinstance(lazy, _LazyModule):
+        setattr(lazy, name, value)
+
+
 def install() -> None:
-    """Put the stand-ins where StreamFlow will import the connectors from."""
-    for suffix, name, schema in _CLASSES:
+    """Put the stand-ins where StreamFlow will import from."""
+    for suffix, name, schema in _CONNECTORS:
         module = f"{_PACKAGE}.{suffix}"
-        lazy = sys.modules.setdefault(module, _LazyModule(module))
-        if isinstance(lazy, _LazyModule):
-            setattr(lazy, name, _stand_in(module, name, schema))
+        _put(module, name, _stand_in(module, name, schema))
+    _put(_HTTP, _HTTP_NAME, object)

@@ -104,20 +104,17 @@ class Progress:
         step = get_job_step_name(job)
         if step in self._inputs:
             self._jobs.setdefault(step, set()).add(job)
-            self._events.emit(
-                "job", job=job, step=step, status=status, total=self._total(step)
-            )
+            self._events.emit("job", job=job, step=step, status=status, total=self._total(step))
 
     def _total(self, step: str) -> int:
         """Count the jobs of a step: those seen, and those whose inputs have all arrived."""
-        arrived = min(
-            (
-                sum(1 for token in port.token_list if not isinstance(token, TerminationToken))
-                for port in self._inputs[step]
-            ),
-            default=0,
-        )
+        arrived = min((_arrived(port) for port in self._inputs[step]), default=0)
         return max(arrived, len(self._jobs[step]))
+
+
+def _arrived(port: Port) -> int:
+    tokens = port.token_list
+    return len(tokens) - (bool(tokens) and isinstance(tokens[-1], TerminationToken))
 
 
 def job_inputs(schedule_step: Step) -> list[Port]:

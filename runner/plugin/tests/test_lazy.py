@@ -1,0 +1,45 @@
+import subprocess
+import sys
+
+
+def python(code: str) -> str:
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    return process.stdout.strip()
+
+
+def test_nothing_heavy_is_loaded_for_a_local_run() -> None:
+    code = """
+import sys
+from dvre_streamflow import lazy
+lazy.install()
+import streamflow.main
+from streamflow.config.schema import SfSchema
+SfSchema()
+print([m for m in ("kubernetes_asyncio", "asyncssh", "aiohttp.client") if m in sys.modules])
+"""
+    assert python(code) == "[]"
+
+
+def test_stand_ins_have_the_schemas_of_the_real_classes() -> None:
+    dump = "from streamflow.config.schema import SfSchema; print(SfSchema().dump('v1.0'))"
+    lazy = "from dvre_streamflow import lazy; lazy.install(); "
+    assert python(lazy + dump) == python(dump)
+
+
+def test_a_stand_in_becomes_the_real_class() -> None:
+    code = """
+from dvre_streamflow import lazy
+lazy.install()
+import sys
+import streamflow.main
+from streamflow.data import remotepath
+from streamflow.deployment.connector import connector_classes
+ssh = connector_classes["ssh"]("name", "/", nodes=["host"], username="user")
+kubernetes = connector_classes["kubernetes"]("name", "/", files=[])
+print(isinstance(ssh, sys.modules[type(ssh).__module__].SSHConnector))
+print(isinstance(kubernetes, sys.modules[type(kubernetes).__module__].KubernetesConnector))
+print(remotepath.aiohttp.ClientSession.__module__)
+"""
+    assert python(code).split() == ["True", "True", "aiohttp.client"]

@@ -1,0 +1,318 @@
+//! The loop: watches feed requests, and each resource goes the same straight way through
+//! observe → plan → apply → status, a file a step.
+
+pub mod apply;
+pub mod children;
+pub mod events;
+pub mod memory;
+pub mod observe;
+pub mod plan;
+pub mod pod;
+pub mod status;
+pub mod stopped;
+pub mod unreadable;
+pub mod validate;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::stream::{self, BoxStream};
+use futures::{Stream, StreamExt};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Pod;
+use kube::core::DeserializeGuard;
+use kube::runtime::controller::{Action, Config, ReconcileRequest, applier};
+use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::watcher::{self, Event};
+use kube::runtime::{WatchStreamExt, watcher as watch};
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+
+use crate::api::DvreWorkflow;
+use crate::metrics::Metrics;
+use crate::names;
+use crate::settings::Settings;
+use children::Index;
+use memory::Memory;
+
+/// A resource that may not have the shape we know: one bad object must not stop its neighbours.
+pub type Guarded = DeserializeGuard<DvreWorkflow>;
+
+/// Only runs that are not over are watched, so that memory is used for those alone.
+const ACTIVE: &str = "status.phase!=Succeeded,status.phase!=Failed,status.phase!=Cancelled";
+/// How long one request to the API server may take, retries of the client included.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest pause after repeated errors of one resource.
+const MAX_BACKOFF: Duration = Duration::from_secs(300);
+
+/// What every reconcile needs.
+pub struct Context {
+    /// Client of the API server.
+    pub client: Client,
+    /// What whoever runs the operator decides.
+    pub settings: Settings,
+    /// Jobs of runs, by name.
+    pub jobs: Arc<Index<Job>>,
+    /// Runner pods, by the uid of their Job.
+    pub pods: Arc<Index<Pod>>,
+    /// What we wrote last.
+    pub memory: Memory,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// Name of this process in Events.
+    pub instance: String,
+}
+
+/// Why a reconcile could not be finished; it is tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The API server said no, or could not be reached.
+    #[error(transparent)]
+    Kube(#[from] kube::Error),
+    /// The API server did not answer in time.
+    #[error("the API server did not answer within {} s", REQUEST_TIMEOUT.as_secs())]
+    Timeout,
+    /// A child of an earlier resource of the same name is still being removed.
+    #[error("{kind} {name} of an earlier resource of this name is still being removed")]
+    Stale {
+        /// Kind of the child.
+        kind: String,
+        /// Its name.
+        name: String,
+    },
+    /// Something that always serialises did not.
+    #[error("cannot be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// Bounds the time of one request.
+async fn within<T>(request: impl Future<Output = kube::Result<T>>) -> Result<T, Error> {
+    match tokio::time::timeout(REQUEST_TIMEOUT, request).await {
+        Ok(result) => Ok(result?),
+        Err(_) => Err(Error::Timeout),
+    }
+}
+
+impl Context {
+    /// Makes the context of a controller.
+    #[must_use]
+    pub fn new(client: Client, settings: Settings, metrics: Arc<Metrics>) -> Self {
+        Self {
+            client,
+            settings,
+            jobs: Arc::new(children::jobs()),
+            pods: Arc::new(children::pods()),
+            memory: Memory::default(),
+            metrics,
+            instance: std::env::var("HOSTNAME").unwrap_or_else(|_| names::OPERATOR.to_owned()),
+        }
+    }
+
+    fn api<K>(&self) -> Api<K>
+    where
+        K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>,
+    {
+        match &self.settings.watch_namespace {
+            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
+            None => Api::all(self.client.clone()),
+        }
+    }
+}
+
+/// Runs the controller until `shutdown` resolves; reconciles under way are finished first.
+pub async fn run(
+    context: Arc<Context>,
+    shutdown: impl Future<Output = ()> + Send + Sync + 'static,
+) {
+    let (store, writer) = reflector::store::<Guarded>();
+    let children = watch::Config::default().labels(names::SELECTOR);
+    let resources = reflector::reflector(
+        writer,
+        watch::watcher(
+            context.api::<Guarded>(),
+            watch::Config::default().fields(ACTIVE),
+        )
+        .default_backoff()
+        .modify(prune),
+    );
+    let queue = stream::select_all([
+        resource_requests(resources, store.clone(), context.clone()).boxed(),
+        context
+            .jobs
+            .clone()
+            .follow(watched(&context, &children, children::prune_job))
+            .boxed(),
+        context
+            .pods
+            .clone()
+            .follow(watched(&context, &children, children::prune_pod))
+            .boxed(),
+    ]);
+    let metrics = context.metrics.clone();
+    let queue = queue
+        .filter_map(move |request| futures::future::ready(requested(request, &metrics)))
+        .take_until(shutdown);
+    let config = Config::default().concurrency(context.settings.concurrency);
+    applier(reconcile_boxed, retry_later, context, store, queue, config)
+        .for_each(|result| {
+            // A child may outlive the sight of its resource, as when the run is over.
+            if let Err(error @ kube::runtime::controller::Error::RunnerError(_)) = result {
+                tracing::error!(%error, "the controller's loop failed");
+            }
+            futures::future::ready(())
+        })
+        .await;
+}
+
+fn watched<K>(
+    context: &Context,
+    config: &watch::Config,
+    prune: fn(&mut K),
+) -> BoxStream<'static, watcher::Result<Event<K>>>
+where
+    K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + DeserializeOwned
+        + std::fmt::Debug
+        + Send
+        + Sync
+        + 'static,
+{
+    watch::watcher(context.api::<K>(), config.clone())
+        .default_backoff()
+        .modify(prune)
+        .boxed()
+}
+
+/// Which resources to look at after an event of their own watch. One that leaves it is forgotten: it
+/// was deleted, or its run is over.
+fn resource_requests(
+    events: impl Stream<Item = watcher::Result<Event<Guarded>>>,
+    store: Store<Guarded>,
+    context: Arc<Context>,
+) -> impl Stream<Item = watcher::Result<ObjectRef<Guarded>>> {
+    events.flat_map(move |event| {
+        let requests = match event {
+            Ok(Event::Apply(object)) => vec![Ok(ObjectRef::from_obj(&object))],
+            Ok(Event::Delete(object)) => {
+                context
+                    .memory
+                    .forget(object.meta().uid.as_deref().unwrap_or_default());
+                vec![]
+            }
+            // Only now does the store hold what was listed.
+            Ok(Event::InitDone) => store
+                .state()
+                .iter()
+                .map(|o| Ok(ObjectRef::from_obj(&**o)))
+                .collect(),
+            Ok(Event::Init | Event::InitApply(_)) => vec![],
+            Err(error) => vec![Err(error)],
+        };
+        stream::iter(requests)
+    })
+}
+
+fn requested(
+    request: watcher::Result<ObjectRef<Guarded>>,
+    metrics: &Metrics,
+) -> Option<Result<ReconcileRequest<Guarded>, Infallible>> {
+    match request {
+        Ok(reference) => Some(Ok(reference.into())),
+        Err(error) => {
+            metrics.watch_error();
+            tracing::warn!(%error, "a watch failed and starts again; is the CRD installed, and may we watch?");
+            None
+        }
+    }
+}
+
+fn prune(object: &mut Guarded) {
+    let meta = object.meta_mut();
+    meta.managed_fields = None;
+    if let Some(annotations) = &mut meta.annotations {
+        annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+    }
+}
+
+fn reconcile_boxed(
+    object: Arc<Guarded>,
+    context: Arc<Context>,
+) -> futures::future::BoxFuture<'static, Result<Action, Error>> {
+    Box::pin(reconcile(object, context))
+}
+
+/// Takes one resource from what is to what should be.
+#[tracing::instrument(skip_all)]
+async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Error> {
+    context.metrics.reconciled();
+    let workflow = match &object.0 {
+        Ok(workflow) => workflow,
+        Err(invalid) => {
+            unreadable::record(&context, invalid).await?;
+            return Ok(Action::await_change());
+        }
+    };
+    let uid = workflow.uid().unwrap_or_default();
+    context.jobs.ready().await;
+    context.pods.ready().await;
+    let observed = observe::observe(&context, workflow, context.memory.recall(&uid)).await?;
+    let plan = plan::plan(&observed);
+    let plan = apply::apply(&context, &observed, plan).await?;
+    if let Some(status) = status::status(&observed, &plan) {
+        apply::write_status(&context, &observed, status).await?;
+    }
+    context
+        .memory
+        .update(&uid, |remembered| remembered.failures = 0);
+    Ok(plan
+        .again()
+        .map_or_else(Action::await_change, Action::requeue))
+}
+
+/// How long to wait after an error: longer with each one in a row, and never all at once.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the signature is the applier's"
+)]
+fn retry_later(object: Arc<Guarded>, error: &Error, context: Arc<Context>) -> Action {
+    let failures = context
+        .memory
+        .failed(object.meta().uid.as_deref().unwrap_or_default());
+    context.metrics.failed();
+    let pause = backoff(failures, object.meta().uid.as_deref().unwrap_or_default());
+    tracing::warn!(
+        namespace = object.meta().namespace.as_deref().unwrap_or_default(),
+        name = object.meta().name.as_deref().unwrap_or_default(),
+        %error,
+        failures,
+        retry_in = ?pause,
+        "reconcile failed"
+    );
+    Action::requeue(pause)
+}
+
+/// 0.25 s, doubled with each failure, up to 300 s, and up to a quarter more by the resource's uid.
+fn backoff(failures: u32, uid: &str) -> Duration {
+    let base = Duration::from_millis(250).saturating_mul(1 << failures.saturating_sub(1).min(12));
+    let spread = uid.bytes().fold(0_u32, |sum, byte| {
+        sum.wrapping_mul(31).wrapping_add(u32::from(byte))
+    });
+    let base = base.min(MAX_BACKOFF);
+    base + base.mul_f64(f64::from(spread % 256) / 1024.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_in_a_row_are_retried_ever_later() {
+        assert_eq!(backoff(1, ""), Duration::from_millis(250));
+        assert_eq!(backoff(3, ""), Duration::from_secs(1));
+        assert_eq!(backoff(u32::MAX, ""), MAX_BACKOFF);
+        assert!(backoff(1, "a") > backoff(1, ""));
+    }
+}

@@ -1,0 +1,192 @@
+//! IO: carries out a plan. Children are created once, under deterministic names; what somebody else
+//! already has under such a name is never touched.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use k8s_openapi::api::batch::v1::Job;
+use kube::api::{Patch, PatchParams, PostParams};
+use kube::core::Status;
+use kube::{Api, Resource, ResourceExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use super::children::owner_uid;
+use super::events;
+use super::observe::{JobState, Observed};
+use super::plan::{Plan, STUCK_INTERVAL, View};
+use super::pod::Trouble;
+use super::{Context, Error};
+use crate::api::{DvreWorkflow, DvreWorkflowStatus, Phase, Reason};
+use crate::names::OPERATOR;
+use crate::render::{self, Run};
+
+/// When a Job that was just created is looked at although no event came.
+const FIRST_LOOK: Duration = Duration::from_secs(5);
+
+/// Carries out a plan and returns what it came to: a launch that succeeded is followed, one that was
+/// refused is held or rejected.
+pub async fn apply(context: &Context, observed: &Observed<'_>, plan: Plan) -> Result<Plan, Error> {
+    match plan {
+        Plan::Launch(run) => launch(context, observed, &run).await,
+        Plan::Stop(stopped) => {
+            if let JobState::Live(job) = &observed.job {
+                let api: Api<Job> =
+                    Api::namespaced(context.client.clone(), &job.namespace().unwrap_or_default());
+                let patch = Patch::Merge(stopped.patch(job));
+                super::within(api.patch(&job.name_any(), &PatchParams::default(), &patch)).await?;
+            }
+            Ok(Plan::Stop(stopped))
+        }
+        other => Ok(other),
+    }
+}
+
+async fn launch(context: &Context, observed: &Observed<'_>, run: &Run) -> Result<Plan, Error> {
+    let objects = render::objects(run);
+    if let Err(refusal) = create(context, run, objects.config_map).await? {
+        return Ok(refusal);
+    }
+    let job = match create(context, run, objects.job).await? {
+        Ok(job) => job,
+        Err(refusal) => return Ok(refusal),
+    };
+    context.memory.update(&run.uid, |remembered| {
+        remembered.launched = true;
+        remembered.job_uid = job.uid();
+    });
+    context.metrics.launched();
+    events::runner_job_created(context, observed, &job.name_any()).await;
+    Ok(Plan::Follow(View {
+        phase: Phase::Starting,
+        reason: Reason::Starting,
+        message: format!("Job {} was created", job.name_any()),
+        since: None,
+        quiet: true,
+        again: FIRST_LOOK,
+    }))
+}
+
+/// Creates a child. One that is there already and belongs to this resource counts as created, as
+/// after a crash or a reply that was lost.
+async fn create<K>(context: &Context, run: &Run, child: K) -> Result<Result<K, Plan>, Error>
+where
+    K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + DeserializeOwned
+        + Serialize
+        + std::fmt::Debug,
+{
+    let api: Api<K> = Api::namespaced(context.client.clone(), &run.namespace);
+    let name = child.name_any();
+    let kind = K::kind(&());
+    let params = PostParams {
+        field_manager: Some(OPERATOR.to_owned()),
+        ..PostParams::default()
+    };
+    match super::within(api.create(&params, &child)).await {
+        Ok(created) => Ok(Ok(created)),
+        Err(Error::Kube(kube::Error::Api(status))) if status.is_already_exists() => {
+            let Some(found) = super::within(api.get_opt(&name)).await? else {
+                return Err(Error::Stale {
+                    kind: kind.into_owned(),
+                    name,
+                });
+            };
+            match owner_uid(&found, "DvreWorkflow") {
+                Some(uid) if uid == run.uid => Ok(Ok(found)),
+                // A child of an earlier resource of this name, which the garbage collector removes.
+                Some(_) if found.annotations().get(crate::names::WORKFLOW) == Some(&run.name) => {
+                    Err(Error::Stale {
+                        kind: kind.into_owned(),
+                        name,
+                    })
+                }
+                _ => Ok(Err(Plan::Reject(Trouble {
+                    reason: Reason::NameConflict,
+                    message: format!(
+                        "{kind} {name} exists already and does not belong to this resource: give the \
+                         resource another name, or remove the {kind}"
+                    ),
+                }))),
+            }
+        }
+        Err(Error::Kube(kube::Error::Api(status))) => refused(&kind, &name, *status).map(Err),
+        Err(error) => Err(error),
+    }
+}
+
+/// What a refusal by the API server means for the run.
+fn refused(kind: &str, name: &str, status: Status) -> Result<Plan, Error> {
+    let message = format!("the API server refused {kind} {name}: {}", status.message);
+    match status.code {
+        // Quotas and admission policies may let it pass later.
+        403 => {
+            let quota = status.message.contains("exceeded quota");
+            let reason = if quota {
+                Reason::QuotaExceeded
+            } else {
+                Reason::ChildRefused
+            };
+            Ok(Plan::Hold(Trouble { reason, message }, STUCK_INTERVAL))
+        }
+        400 | 413 | 422 => Ok(Plan::Reject(Trouble {
+            reason: Reason::ChildRefused,
+            message,
+        })),
+        _ => Err(Error::Kube(kube::Error::Api(Box::new(status)))),
+    }
+}
+
+/// Writes a status, if it differs from the one that was last written or read, and tells of the
+/// milestones in it.
+pub async fn write_status(
+    context: &Context,
+    observed: &Observed<'_>,
+    status: DvreWorkflowStatus,
+) -> Result<(), Error> {
+    if status == observed.status {
+        return Ok(());
+    }
+    let namespace = observed.workflow.namespace().unwrap_or_default();
+    let api: Api<DvreWorkflow> = Api::namespaced(context.client.clone(), &namespace);
+    // The whole status is replaced: a merge would drop the nulls of CWL outputs and keep what is gone.
+    // The test keeps it from hitting a later resource of the same name.
+    let patch = Patch::<()>::Json(serde_json::from_value(json!([
+        { "op": "test", "path": "/metadata/uid", "value": observed.uid },
+        { "op": "add", "path": "/status", "value": status },
+    ]))?);
+    let params = PatchParams {
+        field_manager: Some(OPERATOR.to_owned()),
+        ..PatchParams::default()
+    };
+    let name = observed.workflow.name_any();
+    // Remembered before it is sent: the watch may tell of it before the reply does.
+    context.memory.update(observed.uid, |remembered| {
+        remembered.status = Some(status.clone())
+    });
+    let write = super::within(api.patch_status(&name, &params, &patch));
+    let milestones = join_all(events::milestones(context, observed, &status));
+    let (written, _) = tokio::join!(write, milestones);
+    if let Err(error) = written {
+        context
+            .memory
+            .update(observed.uid, |remembered| remembered.status = None);
+        return if is_gone(&error) { Ok(()) } else { Err(error) };
+    }
+    if let Some(phase) = status.phase.filter(|phase| phase.is_final()) {
+        let reason = status.reason.unwrap_or(Reason::InternalError);
+        context.metrics.finished(phase, reason);
+        tracing::info!(%namespace, name, phase = phase.as_str(), %reason, "run finished");
+    }
+    Ok(())
+}
+
+/// Whether the resource was deleted, or deleted and created anew, in the meantime.
+fn is_gone(error: &Error) -> bool {
+    let Error::Kube(kube::Error::Api(status)) = error else {
+        return false;
+    };
+    status.is_not_found() || (status.code == 422 && status.message.contains("test"))
+}

@@ -1,0 +1,250 @@
+//! IO: gathers what the plan needs. In the ordinary course everything comes from the watches; the API
+//! server is asked only for what they cannot tell.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{ConfigMap, Event, Pod};
+use kube::api::{ListParams, LogParams};
+use kube::{Api, ResourceExt};
+
+use super::children::owner_uid;
+use super::memory::Remembered;
+use super::plan::since;
+use super::pod::{self, Trouble};
+use super::{Context, Error};
+use crate::api::{DvreWorkflow, DvreWorkflowStatus, Reason};
+use crate::names;
+use crate::runner::record::Outcome;
+use crate::settings::RunSettings;
+
+/// How long a pod may take to show itself, or to set up its volumes, before events are asked why.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Lines of the log that are read for an outcome that did not fit into the termination message. The
+/// container runtime splits long lines into pieces of 16 KiB.
+const LOG_TAIL: i64 = 512;
+
+/// What is known of a resource and its run at one moment.
+#[derive(Debug)]
+pub struct Observed<'a> {
+    /// The resource.
+    pub workflow: &'a DvreWorkflow,
+    /// Its uid.
+    pub uid: &'a str,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+    /// Its status as last written by us or, when we wrote none yet, as last read.
+    pub status: DvreWorkflowStatus,
+    /// The current attempt's Job.
+    pub job: JobState,
+    /// That Job's pod.
+    pub pod: Option<Arc<Pod>>,
+    /// What the runner recorded at its end.
+    pub outcome: Option<Outcome>,
+    /// What events say of a pod that does not start.
+    pub trouble: Option<Trouble>,
+    /// The ConfigMaps that the spec reads, by name; None for one that does not exist. Filled only
+    /// before the start.
+    pub config_maps: BTreeMap<String, Option<ConfigMap>>,
+    /// When this was.
+    pub now: Timestamp,
+    /// What the operator decides.
+    pub settings: &'a RunSettings,
+}
+
+/// The Job of the current attempt.
+#[derive(Debug)]
+pub enum JobState {
+    /// Never created.
+    None,
+    /// There.
+    Live(Arc<Job>),
+    /// Created once, and gone.
+    Vanished,
+}
+
+impl Observed<'_> {
+    /// Number of the current attempt, from 1.
+    #[must_use]
+    pub fn attempt(&self) -> i32 {
+        self.status.attempt.unwrap_or(1)
+    }
+
+    /// Name of its Job.
+    #[must_use]
+    pub fn job_name(&self) -> String {
+        names::job(&self.workflow.name_any(), self.attempt())
+    }
+
+    /// Time since the resource was created.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        let age = since(self.workflow.metadata.creation_timestamp.as_ref(), self.now);
+        Duration::try_from(age).unwrap_or_default()
+    }
+
+    /// How long an attempt may take until its engine runs.
+    #[must_use]
+    pub fn start_deadline(&self) -> Duration {
+        self.settings
+            .start_deadline(self.workflow.spec.start_deadline_seconds)
+    }
+}
+
+/// Observes a resource.
+pub async fn observe<'a>(
+    context: &'a Context,
+    workflow: &'a DvreWorkflow,
+    remembered: Remembered,
+) -> Result<Observed<'a>, Error> {
+    let status = remembered
+        .status
+        .or_else(|| workflow.status.clone())
+        .unwrap_or_default();
+    let mut observed = Observed {
+        workflow,
+        uid: workflow.metadata.uid.as_deref().unwrap_or_default(),
+        deleting: workflow.metadata.deletion_timestamp.is_some(),
+        status,
+        job: JobState::None,
+        pod: None,
+        outcome: None,
+        trouble: None,
+        config_maps: BTreeMap::new(),
+        now: Timestamp::now(),
+        settings: &context.settings.run,
+    };
+    if observed.deleting
+        || observed
+            .status
+            .phase
+            .is_some_and(crate::api::Phase::is_final)
+    {
+        return Ok(observed);
+    }
+    let namespace = workflow.namespace().unwrap_or_default();
+    let launched = remembered.launched || observed.status.job_name.is_some();
+    observed.job = job_state(context, &observed, &namespace, launched).await?;
+    match &observed.job {
+        JobState::None => {
+            observed.config_maps = config_maps(context, workflow, &namespace).await?;
+        }
+        JobState::Live(job) => {
+            observed.pod = context
+                .pods
+                .get(&namespace, job.metadata.uid.as_deref().unwrap_or_default());
+            let age = since(job.metadata.creation_timestamp.as_ref(), observed.now);
+            let slow = Duration::try_from(age).unwrap_or_default() >= PATIENCE;
+            observed.trouble = match observed.pod.as_deref() {
+                None if slow => reported(context, &namespace, job.metadata.uid.as_deref()).await,
+                Some(pod)
+                    if slow
+                        && pod::runner_state(pod).is_none_or(|state| state.waiting.is_some()) =>
+                {
+                    reported(context, &namespace, pod.metadata.uid.as_deref()).await
+                }
+                _ => None,
+            };
+        }
+        JobState::Vanished => {
+            let uid = remembered.job_uid.as_deref().unwrap_or_default();
+            observed.pod = context.pods.get(&namespace, uid);
+        }
+    }
+    if let Some(pod) = observed.pod.clone() {
+        observed.outcome = outcome(context, &namespace, &pod).await;
+    }
+    Ok(observed)
+}
+
+async fn job_state(
+    context: &Context,
+    observed: &Observed<'_>,
+    namespace: &str,
+    launched: bool,
+) -> Result<JobState, Error> {
+    let name = observed.job_name();
+    let ours = |job: &Job| owner_uid(job, "DvreWorkflow").as_deref() == Some(observed.uid);
+    if let Some(job) = context.jobs.get(namespace, &name).filter(|job| ours(job)) {
+        return Ok(JobState::Live(job));
+    }
+    if !launched {
+        return Ok(JobState::None);
+    }
+    // Either the watch has not shown the Job yet, or somebody deleted it: only the server knows.
+    let api: Api<Job> = Api::namespaced(context.client.clone(), namespace);
+    let found = super::within(api.get_opt(&name)).await?;
+    Ok(match found {
+        Some(job) if ours(&job) => JobState::Live(Arc::new(job)),
+        _ => JobState::Vanished,
+    })
+}
+
+/// The ConfigMaps that a start reads.
+async fn config_maps(
+    context: &Context,
+    workflow: &DvreWorkflow,
+    namespace: &str,
+) -> Result<BTreeMap<String, Option<ConfigMap>>, Error> {
+    let spec = &workflow.spec;
+    let files = spec.cwl_from.iter().map(|from| &from.config_map.name);
+    let keys = spec
+        .inputs_from
+        .iter()
+        .filter_map(|from| from.config_map_key_ref.as_ref())
+        .map(|key| &key.name);
+    let api: Api<ConfigMap> = Api::namespaced(context.client.clone(), namespace);
+    let mut found = BTreeMap::new();
+    for name in files.chain(keys) {
+        if !found.contains_key(name) {
+            found.insert(name.clone(), super::within(api.get_opt(name)).await?);
+        }
+    }
+    Ok(found)
+}
+
+/// The runner's record, from the termination message or, where it did not fit there, from the log.
+async fn outcome(context: &Context, namespace: &str, pod: &Pod) -> Option<Outcome> {
+    let outcome = Outcome::parse(pod::terminated(pod)?.message.as_deref()?)?;
+    if !outcome.outputs_truncated && !outcome.steps_truncated {
+        return Some(outcome);
+    }
+    let api: Api<Pod> = Api::namespaced(context.client.clone(), namespace);
+    let params = LogParams {
+        container: Some(names::RUNNER_CONTAINER.to_owned()),
+        tail_lines: Some(LOG_TAIL),
+        ..LogParams::default()
+    };
+    match super::within(api.logs(&pod.name_any(), &params)).await {
+        Ok(log) => Outcome::from_log(&log).or(Some(outcome)),
+        Err(error) => {
+            tracing::warn!(%error, "the runner's log with the whole outcome cannot be read");
+            Some(outcome)
+        }
+    }
+}
+
+/// The last warning about an object that tells why a pod does not come up. Without the permission to
+/// read events a start is only less well explained.
+async fn reported(context: &Context, namespace: &str, uid: Option<&str>) -> Option<Trouble> {
+    let api: Api<Event> = Api::namespaced(context.client.clone(), namespace);
+    let params = ListParams::default()
+        .fields(&format!("involvedObject.uid={},type=Warning", uid?))
+        .limit(50);
+    let events = super::within(api.list(&params)).await.ok()?;
+    events.items.into_iter().rev().find_map(|event| {
+        let message = event.message?;
+        let reason = match event.reason.as_deref()? {
+            "FailedCreate" if message.contains("exceeded quota") => Reason::QuotaExceeded,
+            "FailedCreate" => Reason::ChildRefused,
+            "FailedMount" | "FailedAttachVolume" | "FailedCreatePodSandBox" => {
+                Reason::RunnerNotReady
+            }
+            _ => return None,
+        };
+        Some(Trouble { reason, message })
+    })
+}

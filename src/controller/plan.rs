@@ -1,0 +1,328 @@
+//! Pure: from what was observed to what is to be done. No step calls back.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::observe::{JobState, Observed};
+use super::pod::{self, Trouble};
+use super::stopped::Stopped;
+use super::validate;
+use crate::api::{Phase, Reason};
+use crate::render::Run;
+use crate::runner::record::{self, Outcome};
+
+/// How long a start may take before status speaks of it: most runs are past it before anybody could
+/// read it, and each write costs the API server.
+const QUIET_START: SignedDuration = SignedDuration::from_secs(5);
+/// How often a pod that does not start is looked at beside its events.
+pub const STUCK_INTERVAL: Duration = Duration::from_secs(10);
+/// How often a run is looked at although nothing happened, in case a watch missed something.
+const IDLE_INTERVAL: Duration = Duration::from_secs(300);
+
+/// What is to be done for a resource.
+#[derive(Debug)]
+pub enum Plan {
+    /// The resource cannot be run: record why.
+    Reject(Trouble),
+    /// The run cannot start yet: say why and look again after the time given.
+    Hold(Trouble, Duration),
+    /// Create the children of an attempt.
+    Launch(Box<Run>),
+    /// The attempt is under way.
+    Follow(View),
+    /// End the attempt for the reason given.
+    Stop(Box<Stopped>),
+    /// The run is over: record how.
+    Finish(Box<Ending>),
+    /// Nothing: the run is over and recorded, or the resource is being deleted.
+    Done,
+}
+
+/// An attempt under way.
+#[derive(Clone, Debug, PartialEq)]
+pub struct View {
+    /// Starting or Running.
+    pub phase: Phase,
+    /// Why it is there.
+    pub reason: Reason,
+    /// The same in words.
+    pub message: String,
+    /// When the runner started.
+    pub since: Option<Time>,
+    /// Whether status need not speak of it yet.
+    pub quiet: bool,
+    /// When to look again at the latest.
+    pub again: Duration,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ending {
+    /// Succeeded, Failed or Cancelled.
+    pub phase: Phase,
+    /// Why.
+    pub reason: Reason,
+    /// The same in words.
+    pub message: String,
+    /// What the runner recorded.
+    pub outcome: Option<Outcome>,
+    /// When the runner started and ended, by the kubelet.
+    pub times: (Option<Time>, Option<Time>),
+}
+
+impl Ending {
+    fn failed(cause: Trouble) -> Self {
+        Self {
+            phase: Phase::Failed,
+            reason: cause.reason,
+            message: cause.message,
+            outcome: None,
+            times: (None, None),
+        }
+    }
+}
+
+/// Decides what is to be done.
+#[must_use]
+pub fn plan(observed: &Observed<'_>) -> Plan {
+    if observed.deleting || observed.status.phase.is_some_and(Phase::is_final) {
+        return Plan::Done;
+    }
+    match &observed.job {
+        JobState::Live(job) => follow(observed, job),
+        JobState::Vanished => Plan::Finish(Box::new(vanished(observed))),
+        JobState::None => start(observed),
+    }
+}
+
+fn start(observed: &Observed<'_>) -> Plan {
+    match validate::run(observed) {
+        Ok(run) => Plan::Launch(Box::new(run)),
+        Err(cause) if cause.reason == Reason::ReferenceNotFound => {
+            let waited = observed.age();
+            let deadline = observed.start_deadline();
+            if waited >= deadline {
+                let message = format!("{} (waited {} s for it)", cause.message, deadline.as_secs());
+                return Plan::Reject(Trouble { message, ..cause });
+            }
+            // A GitOps tool may apply the ConfigMap just after; later ones are worth less haste.
+            let pause = (waited / 4).clamp(Duration::from_secs(1), Duration::from_secs(30));
+            Plan::Hold(
+                cause,
+                pause
+                    .min(deadline.saturating_sub(waited))
+                    .max(Duration::from_millis(100)),
+            )
+        }
+        Err(cause) => Plan::Reject(cause),
+    }
+}
+
+fn vanished(observed: &Observed<'_>) -> Ending {
+    if let Some(ending) = observed.pod.as_deref().and_then(|_| recorded(observed)) {
+        return ending;
+    }
+    let name = observed.job_name();
+    Ending::failed(Trouble {
+        reason: Reason::RunnerLost,
+        message: format!(
+            "Job {name} was deleted before the run ended; create the resource anew to run it again"
+        ),
+    })
+}
+
+fn follow(observed: &Observed<'_>, job: &Job) -> Plan {
+    if let Some(stopped) = Stopped::of(job) {
+        return stopping(observed, &stopped);
+    }
+    if let Some(ending) = recorded(observed) {
+        return Plan::Finish(Box::new(ending));
+    }
+    let Some(pod) = observed.pod.as_deref() else {
+        if let Some(cause) = ended_without_pod(job) {
+            return Plan::Finish(Box::new(Ending::failed(cause)));
+        }
+        return starting(observed, job, observed.trouble.clone());
+    };
+    if pod::is_over(pod) {
+        let mut ending = Ending::failed(pod::cause_of_end(pod));
+        ending.times = times(observed);
+        return Plan::Finish(Box::new(ending));
+    }
+    if let Some(since) = pod::running_since(pod) {
+        return Plan::Follow(View {
+            phase: Phase::Running,
+            reason: Reason::Running,
+            message: format!(
+                "the workflow runs in pod {}",
+                pod.metadata.name.as_deref().unwrap_or_default()
+            ),
+            since: Some(since.clone()),
+            quiet: false,
+            again: IDLE_INTERVAL,
+        });
+    }
+    starting(
+        observed,
+        job,
+        pod::trouble(pod).or_else(|| observed.trouble.clone()),
+    )
+}
+
+/// The end that the runner recorded, unless it only says that somebody stopped the runner.
+fn recorded(observed: &Observed<'_>) -> Option<Ending> {
+    let outcome = observed.outcome.clone()?;
+    let pod = observed.pod.as_deref()?;
+    let (phase, reason) = match outcome.phase {
+        record::Phase::Succeeded => (Phase::Succeeded, Reason::Completed),
+        record::Phase::Failed => (Phase::Failed, reason_of(outcome.reason)),
+        record::Phase::Cancelled | record::Phase::Unknown => {
+            let cause = pod::disruption(pod).unwrap_or_else(|| Trouble {
+                reason: Reason::RunnerLost,
+                message:
+                    "the runner was told to stop before the run ended: its Job or pod was deleted, \
+                          or its node shut down"
+                        .to_owned(),
+            });
+            let ending = Ending {
+                outcome: Some(outcome),
+                times: times(observed),
+                ..Ending::failed(cause)
+            };
+            return Some(ending);
+        }
+    };
+    Some(Ending {
+        phase,
+        reason,
+        message: outcome.message.clone(),
+        times: times(observed),
+        outcome: Some(outcome),
+    })
+}
+
+fn reason_of(reason: record::Reason) -> Reason {
+    match reason {
+        record::Reason::Completed => Reason::Completed,
+        record::Reason::InvalidWorkflow => Reason::InvalidWorkflow,
+        record::Reason::InvalidInputs => Reason::InvalidInputs,
+        record::Reason::UnsupportedRequirement => Reason::UnsupportedRequirement,
+        record::Reason::StepFailed => Reason::StepFailed,
+        record::Reason::OutOfMemory => Reason::OutOfMemory,
+        record::Reason::DeploymentFailed => Reason::DeploymentFailed,
+        record::Reason::OutputsFailed => Reason::OutputsFailed,
+        record::Reason::Cancelled => Reason::Cancelled,
+        record::Reason::InternalError | record::Reason::Unknown => Reason::InternalError,
+    }
+}
+
+fn times(observed: &Observed<'_>) -> (Option<Time>, Option<Time>) {
+    let ended = observed.pod.as_deref().and_then(pod::terminated);
+    ended.map_or((None, None), |ended| {
+        (ended.started_at.clone(), ended.finished_at.clone())
+    })
+}
+
+/// Why a Job is over although no pod of it can be seen.
+fn ended_without_pod(job: &Job) -> Option<Trouble> {
+    let conditions = job.status.as_ref()?.conditions.as_ref()?;
+    let ended = conditions.iter().find(|c| {
+        c.status == "True" && matches!(c.type_.as_str(), "Failed" | "Complete" | "FailureTarget")
+    })?;
+    Some(Trouble {
+        reason: Reason::RunnerLost,
+        message: format!(
+            "the runner's pod disappeared before its result could be read ({}: {})",
+            ended.reason.as_deref().unwrap_or(&ended.type_),
+            ended.message.as_deref().unwrap_or("no message")
+        ),
+    })
+}
+
+fn starting(observed: &Observed<'_>, job: &Job, trouble: Option<Trouble>) -> Plan {
+    let deadline = observed.start_deadline();
+    let age = since(job.metadata.creation_timestamp.as_ref(), observed.now);
+    let left = SignedDuration::try_from(deadline).unwrap_or(SignedDuration::MAX) - age;
+    if left <= SignedDuration::ZERO {
+        return Plan::Stop(Box::new(not_started(deadline, trouble)));
+    }
+    let quiet = trouble.is_none() && age < QUIET_START;
+    let (reason, message) = match trouble {
+        Some(Trouble { reason, message }) => (reason, message),
+        None => (
+            Reason::Starting,
+            "the runner's pod is starting: scheduling, image and volumes".to_owned(),
+        ),
+    };
+    let pause = if quiet { QUIET_START - age } else { left };
+    let pause = Duration::try_from(pause.min(left)).unwrap_or_default();
+    Plan::Follow(View {
+        phase: Phase::Starting,
+        reason,
+        message,
+        since: None,
+        quiet,
+        again: pause.clamp(Duration::from_millis(100), STUCK_INTERVAL),
+    })
+}
+
+fn not_started(deadline: Duration, trouble: Option<Trouble>) -> Stopped {
+    let seconds = deadline.as_secs();
+    match trouble {
+        Some(Trouble { reason, message }) => Stopped {
+            phase: Phase::Failed,
+            reason,
+            message: format!("the runner did not start within {seconds} s: {message}"),
+        },
+        None => Stopped {
+            phase: Phase::Failed,
+            reason: Reason::StartDeadlineExceeded,
+            message: format!("the runner did not start within {seconds} s"),
+        },
+    }
+}
+
+/// An attempt that this operator stopped: over once its pod is.
+fn stopping(observed: &Observed<'_>, stopped: &Stopped) -> Plan {
+    let pod = observed.pod.as_deref();
+    if pod.is_none_or(pod::is_over) {
+        return Plan::Finish(Box::new(Ending {
+            phase: stopped.phase,
+            reason: stopped.reason,
+            message: stopped.message.clone(),
+            outcome: observed.outcome.clone(),
+            times: times(observed),
+        }));
+    }
+    Plan::Follow(View {
+        phase: observed.status.phase.unwrap_or(Phase::Starting),
+        reason: stopped.reason,
+        message: stopped.message.clone(),
+        since: None,
+        quiet: true,
+        again: STUCK_INTERVAL,
+    })
+}
+
+/// Time passed since an object's creation.
+pub fn since(created: Option<&Time>, now: Timestamp) -> SignedDuration {
+    created.map_or(SignedDuration::ZERO, |created| {
+        now.duration_since(created.0)
+    })
+}
+
+impl Plan {
+    /// When to look at the resource again although nothing happens.
+    #[must_use]
+    pub fn again(&self) -> Option<Duration> {
+        match self {
+            Self::Hold(_, pause) => Some(*pause),
+            Self::Follow(view) => Some(view.again),
+            Self::Stop(_) => Some(STUCK_INTERVAL),
+            Self::Reject(_) | Self::Launch(_) | Self::Finish(_) | Self::Done => None,
+        }
+    }
+}

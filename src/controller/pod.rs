@@ -1,0 +1,173 @@
+//! Pure: what a runner's pod says of itself.
+
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, Pod};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use crate::api::Reason;
+use crate::names::RUNNER_CONTAINER;
+
+/// What keeps a pod from starting.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trouble {
+    /// Its class.
+    pub reason: Reason,
+    /// The words of whoever reported it.
+    pub message: String,
+}
+
+/// State of the runner's container.
+#[must_use]
+pub fn runner_state(pod: &Pod) -> Option<&ContainerState> {
+    let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
+    statuses
+        .iter()
+        .find(|status| status.name == RUNNER_CONTAINER)?
+        .state
+        .as_ref()
+}
+
+/// When the runner's container started, while it runs.
+#[must_use]
+pub fn running_since(pod: &Pod) -> Option<&Time> {
+    runner_state(pod)?.running.as_ref()?.started_at.as_ref()
+}
+
+/// How the runner's container ended.
+#[must_use]
+pub fn terminated(pod: &Pod) -> Option<&ContainerStateTerminated> {
+    runner_state(pod)?.terminated.as_ref()
+}
+
+/// Whether the pod is over, with or without a container that ever ran.
+#[must_use]
+pub fn is_over(pod: &Pod) -> bool {
+    let phase = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.phase.as_deref());
+    terminated(pod).is_some() || matches!(phase, Some("Succeeded" | "Failed"))
+}
+
+/// Why the pod does not start, when it says so.
+#[must_use]
+pub fn trouble(pod: &Pod) -> Option<Trouble> {
+    let status = pod.status.as_ref()?;
+    if let Some(waiting) = runner_state(pod).and_then(|state| state.waiting.as_ref()) {
+        let text = waiting.message.clone().unwrap_or_default();
+        let reason = match waiting.reason.as_deref().unwrap_or_default() {
+            "ErrImagePull"
+            | "ImagePullBackOff"
+            | "InvalidImageName"
+            | "ErrImageNeverPull"
+            | "ImageInspectError"
+            | "RegistryUnavailable" => Some(Reason::ImagePullFailed),
+            "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => {
+                Some(Reason::RunnerNotReady)
+            }
+            _ => None,
+        };
+        if let Some(reason) = reason {
+            return Some(Trouble {
+                reason,
+                message: first_error(&text),
+            });
+        }
+    }
+    let scheduled = status
+        .conditions
+        .iter()
+        .flatten()
+        .find(|c| c.type_ == "PodScheduled")?;
+    (scheduled.status == "False" && scheduled.reason.as_deref() == Some("Unschedulable")).then(
+        || Trouble {
+            reason: Reason::Unschedulable,
+            message: scheduled.message.clone().unwrap_or_default(),
+        },
+    )
+}
+
+/// The error inside a back-off message, so that the text stays the same while the kubelet alternates
+/// between trying and waiting.
+fn first_error(text: &str) -> String {
+    let error = text
+        .strip_prefix("Back-off pulling image ")
+        .and_then(|rest| rest.split_once(": "));
+    let error = match error {
+        Some((_, rest)) => rest.split_once(": ").map_or(rest, |(_, error)| error),
+        None => text,
+    };
+    error.to_owned()
+}
+
+/// Why a pod that ended without a record of its own did so.
+#[must_use]
+pub fn cause_of_end(pod: &Pod) -> Trouble {
+    let status = pod.status.as_ref();
+    let ended = terminated(pod);
+    if let Some(ended) = ended.filter(|ended| ended.reason.as_deref() == Some("OOMKilled")) {
+        return Trouble {
+            reason: Reason::OutOfMemory,
+            message: format!(
+                "the runner needed more memory than its limit and was killed (exit code {}): raise \
+                 spec.runner.resources.limits.memory",
+                ended.exit_code
+            ),
+        };
+    }
+    let evicted = status.and_then(|status| status.reason.as_deref()) == Some("Evicted");
+    let text = status
+        .and_then(|status| status.message.clone())
+        .unwrap_or_default();
+    if evicted {
+        return Trouble {
+            reason: Reason::Evicted,
+            message: format!("the runner's pod was evicted: {text}"),
+        };
+    }
+    if let Some(disruption) = disruption(pod) {
+        return disruption;
+    }
+    match ended {
+        Some(ended) if ended.exit_code == 137 || ended.exit_code == 143 => Trouble {
+            reason: Reason::RunnerLost,
+            message: format!(
+                "the runner was killed from outside (exit code {}) before the run ended",
+                ended.exit_code
+            ),
+        },
+        Some(ended) => Trouble {
+            reason: Reason::InternalError,
+            message: format!(
+                "the runner ended with exit code {} and left no record: {}",
+                ended.exit_code,
+                ended
+                    .message
+                    .as_deref()
+                    .or(ended.reason.as_deref())
+                    .unwrap_or("no message")
+            ),
+        },
+        None => Trouble {
+            reason: Reason::RunnerLost,
+            message: format!("the runner's pod ended before the run did: {text}"),
+        },
+    }
+}
+
+/// Whether the cluster took the pod away: eviction, preemption or a drained node.
+#[must_use]
+pub fn disruption(pod: &Pod) -> Option<Trouble> {
+    let conditions = pod.status.as_ref()?.conditions.as_ref()?;
+    let target = conditions
+        .iter()
+        .find(|c| c.type_ == "DisruptionTarget" && c.status == "True")?;
+    let message = target
+        .message
+        .as_deref()
+        .or(target.reason.as_deref())
+        .unwrap_or_default();
+    Some(Trouble {
+        reason: Reason::Evicted,
+        message: format!("the cluster took the runner's pod away: {message}"),
+    })
+}

@@ -1,0 +1,43 @@
+//! The mark on a Job that the operator stopped: why, written in the same request as the stop.
+
+use k8s_openapi::api::batch::v1::Job;
+use kube::ResourceExt;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::api::{Phase, Reason};
+use crate::names;
+
+/// Why the operator stopped a Job.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Stopped {
+    /// Phase that the run ends in.
+    pub phase: Phase,
+    /// Why.
+    pub reason: Reason,
+    /// The same in words.
+    pub message: String,
+}
+
+impl Stopped {
+    /// Reads the mark of a Job; a mark that cannot be read counts as none, and the Job's own end is
+    /// reported instead.
+    #[must_use]
+    pub fn of(job: &Job) -> Option<Self> {
+        serde_json::from_str(job.annotations().get(names::STOPPED)?).ok()
+    }
+
+    /// The merge patch that marks a Job and ends its pods. The Job stays, and with it what can be
+    /// seen of the attempt. The uid keeps it from hitting a later Job of the same name.
+    #[must_use]
+    pub fn patch(&self, job: &Job) -> Value {
+        json!({
+            "metadata": {
+                "uid": job.metadata.uid,
+                // Plain strings always serialise.
+                "annotations": { names::STOPPED: serde_json::to_string(self).unwrap_or_default() },
+            },
+            "spec": { "suspend": true },
+        })
+    }
+}

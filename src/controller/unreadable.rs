@@ -1,0 +1,59 @@
+//! A stored resource that does not have the shape we know, as after a downgrade: it gets a condition
+//! and is left alone.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::Api;
+use kube::api::{Patch, PatchParams};
+use kube::core::error_boundary::InvalidObject;
+use serde_json::json;
+
+use super::{Context, Error};
+use crate::api::conditions::{Accepted, Verdict, conditions, phase};
+use crate::api::{DvreWorkflow, DvreWorkflowStatus, Phase, Reason};
+
+/// Says in status that the resource cannot be read.
+pub async fn record(context: &Context, invalid: &InvalidObject) -> Result<(), Error> {
+    let meta = &invalid.metadata;
+    let (Some(namespace), Some(name), Some(uid)) = (&meta.namespace, &meta.name, &meta.uid) else {
+        return Ok(());
+    };
+    let message = format!(
+        "the resource does not have the shape that this operator knows: {}",
+        invalid.error
+    );
+    let message: String = message.chars().take(500).collect();
+    let verdict = Verdict {
+        phase: Phase::Failed,
+        reason: Reason::InvalidObject,
+        accepted: Accepted::No(Reason::InvalidObject, message.clone()),
+        message,
+        truncated: None,
+    };
+    let now = Time(jiff::Timestamp::now());
+    let generation = meta.generation.unwrap_or_default();
+    let conditions = conditions(&verdict, &[], generation, &now);
+    let status = DvreWorkflowStatus {
+        observed_generation: generation,
+        phase: phase(&conditions),
+        reason: Some(verdict.reason),
+        message: Some(verdict.message),
+        completion_time: Some(now),
+        conditions,
+        ..DvreWorkflowStatus::default()
+    };
+    let patch = Patch::<()>::Json(serde_json::from_value(json!([
+        { "op": "test", "path": "/metadata/uid", "value": uid },
+        { "op": "add", "path": "/status", "value": status },
+    ]))?);
+    let api: Api<kube::api::PartialObjectMeta<DvreWorkflow>> =
+        Api::namespaced(context.client.clone(), namespace);
+    match super::within(api.patch_status(name, &PatchParams::default(), &patch)).await {
+        Ok(_) => tracing::warn!(
+            namespace,
+            name,
+            "a resource cannot be read and was marked as failed"
+        ),
+        Err(error) => tracing::warn!(namespace, name, %error, "a resource cannot be read"),
+    }
+    Ok(())
+}

@@ -1,0 +1,260 @@
+//! Pure: from a spec and the ConfigMaps it names to a [`Run`], or why there can be none.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::{Resource, ResourceExt};
+use serde_json::{Map, Value};
+
+use super::observe::Observed;
+use super::pod::Trouble;
+use crate::api::sources::{CwlFrom, KeyRef};
+use crate::api::{DvreWorkflow, DvreWorkflowSpec, Engine, Reason};
+use crate::cwl::{self, Known};
+use crate::render::Run;
+use crate::render::config_map::DOCUMENTS_LIMIT;
+use crate::render::run::InputLayer;
+
+/// Name of the file that an inline document becomes.
+const MAIN: &str = "main.cwl";
+
+/// Checks everything that can be checked before any compute.
+pub fn run(observed: &Observed<'_>) -> Result<Run, Trouble> {
+    let workflow = observed.workflow;
+    let spec = &workflow.spec;
+    if let Some(message) = unserved(spec) {
+        return Err(refuse(Reason::UnsupportedField, message));
+    }
+    let (files, entrypoint) = documents(spec, &observed.config_maps)?;
+    let inputs = layers(spec, &observed.config_maps)?;
+    check_size(&files, &inputs)?;
+    let process = cwl::load(&files, &entrypoint).map_err(problem)?;
+    process.check_target(false).map_err(problem)?;
+    let known = if inputs
+        .iter()
+        .any(|layer| matches!(layer, InputLayer::Secret(_)))
+    {
+        Known::Partial
+    } else {
+        Known::All
+    };
+    process
+        .check_inputs(&merged(&inputs)?, known)
+        .map_err(problem)?;
+    let owner = workflow
+        .controller_owner_ref(&())
+        .unwrap_or_else(|| OwnerReference {
+            block_owner_deletion: None,
+            ..OwnerReference::default()
+        });
+    Ok(Run {
+        namespace: workflow.namespace().unwrap_or_default(),
+        name: workflow.name_any(),
+        uid: observed.uid.to_owned(),
+        owner,
+        attempt: observed.attempt(),
+        files,
+        entrypoint,
+        inputs,
+        volumes: spec.volumes.clone(),
+        deployment: spec.deployment.clone(),
+        outputs: spec
+            .outputs
+            .as_ref()
+            .map(|outputs| outputs.persistent_volume_claim.clone()),
+        runner: spec.runner.clone().unwrap_or_default(),
+        settings: observed.settings.clone(),
+    })
+}
+
+/// The first field of the spec that is accepted by the schema but not served by this version. It is
+/// refused rather than ignored.
+#[must_use]
+pub fn unserved(spec: &DvreWorkflowSpec) -> Option<String> {
+    let used = [
+        ("deployments", !spec.deployments.is_empty()),
+        ("bindings", !spec.bindings.is_empty()),
+        ("streamflowFrom", spec.streamflow_from.is_some()),
+        ("engine: Cwltool", spec.engine == Engine::Cwltool),
+        (
+            "activeDeadlineSeconds",
+            spec.active_deadline_seconds.is_some(),
+        ),
+        ("retry", spec.retry.is_some()),
+        ("suspend: true", spec.suspend == Some(true)),
+        ("cancel: true", spec.cancel == Some(true)),
+        (
+            "ttlSecondsAfterFinished",
+            spec.ttl_seconds_after_finished.is_some(),
+        ),
+    ];
+    let unserved = used
+        .into_iter()
+        .find_map(|(field, used)| used.then_some(field.to_owned()))
+        .or_else(|| {
+            (spec.deployment != "local").then(|| format!("deployment: {}", spec.deployment))
+        })?;
+    Some(format!(
+        "spec.{unserved} is not served by this version of the operator: remove it"
+    ))
+}
+
+type Found = BTreeMap<String, Option<ConfigMap>>;
+
+fn documents(
+    spec: &DvreWorkflowSpec,
+    found: &Found,
+) -> Result<(BTreeMap<String, String>, String), Trouble> {
+    if let Some(document) = &spec.cwl {
+        // Values that came as JSON always serialise.
+        let text = serde_json::to_string_pretty(document).unwrap_or_default();
+        return Ok((BTreeMap::from([(MAIN.to_owned(), text)]), MAIN.to_owned()));
+    }
+    let Some(from) = &spec.cwl_from else {
+        return Err(refuse(
+            Reason::InvalidWorkflow,
+            "neither spec.cwl nor spec.cwlFrom is given",
+        ));
+    };
+    Ok((files(from, found)?, from.entrypoint.clone()))
+}
+
+fn files(from: &CwlFrom, found: &Found) -> Result<BTreeMap<String, String>, Trouble> {
+    let name = &from.config_map.name;
+    let data = config_map(found, name)?.data.as_ref();
+    if from.config_map.items.is_empty() {
+        return Ok(data.cloned().unwrap_or_default());
+    }
+    let mut files = BTreeMap::new();
+    for item in &from.config_map.items {
+        let text = data
+            .and_then(|data| data.get(&item.key))
+            .ok_or_else(|| no_key(name, &item.key))?;
+        if files.insert(item.path.clone(), text.clone()).is_some() {
+            let message = format!(
+                "spec.cwlFrom.configMap.items: two keys have the path {}",
+                item.path
+            );
+            return Err(refuse(Reason::InvalidWorkflow, message));
+        }
+    }
+    Ok(files)
+}
+
+fn layers(spec: &DvreWorkflowSpec, found: &Found) -> Result<Vec<InputLayer>, Trouble> {
+    let mut layers = Vec::with_capacity(spec.inputs_from.len() + 1);
+    for source in &spec.inputs_from {
+        match (&source.config_map_key_ref, &source.secret_key_ref) {
+            (Some(KeyRef { name, key }), _) => {
+                let data = config_map(found, name)?.data.as_ref();
+                let text = data
+                    .and_then(|data| data.get(key))
+                    .ok_or_else(|| no_key(name, key))?;
+                layers.push(InputLayer::Text(text.clone()));
+            }
+            (None, Some(secret)) => layers.push(InputLayer::Secret(secret.clone())),
+            (None, None) => {
+                return Err(refuse(
+                    Reason::InvalidInputs,
+                    "an entry of spec.inputsFrom names no source",
+                ));
+            }
+        }
+    }
+    let own = spec.inputs.clone().unwrap_or_default();
+    // Values that came as JSON always serialise.
+    layers.push(InputLayer::Text(
+        serde_json::to_string_pretty(&own).unwrap_or_default(),
+    ));
+    Ok(layers)
+}
+
+fn merged(layers: &[InputLayer]) -> Result<Map<String, Value>, Trouble> {
+    let mut merged = Map::new();
+    for (index, layer) in layers.iter().enumerate() {
+        let InputLayer::Text(text) = layer else {
+            continue;
+        };
+        let place = if index < layers.len() - 1 {
+            format!("spec.inputsFrom[{index}]")
+        } else {
+            "spec.inputs".to_owned()
+        };
+        let object = cwl::read_object(&place, text).map_err(problem)?;
+        merged.extend(object);
+    }
+    Ok(merged)
+}
+
+fn check_size(files: &BTreeMap<String, String>, inputs: &[InputLayer]) -> Result<(), Trouble> {
+    let documents: usize = files
+        .iter()
+        .map(|(path, text)| path.len() + text.len())
+        .sum();
+    let objects: usize = inputs
+        .iter()
+        .map(|layer| match layer {
+            InputLayer::Text(text) => text.len(),
+            InputLayer::Secret(_) => 0,
+        })
+        .sum();
+    if documents + objects <= DOCUMENTS_LIMIT {
+        return Ok(());
+    }
+    let message = format!(
+        "the workflow's files take {documents} bytes and its inputs {objects}; together they may take \
+         {DOCUMENTS_LIMIT}: put large data on a volume"
+    );
+    Err(refuse(
+        if documents > objects {
+            Reason::InvalidWorkflow
+        } else {
+            Reason::InvalidInputs
+        },
+        message,
+    ))
+}
+
+fn config_map<'a>(found: &'a Found, name: &str) -> Result<&'a ConfigMap, Trouble> {
+    found.get(name).and_then(Option::as_ref).ok_or_else(|| {
+        refuse(
+            Reason::ReferenceNotFound,
+            format!("ConfigMap {name} does not exist in this namespace"),
+        )
+    })
+}
+
+fn no_key(name: &str, key: &str) -> Trouble {
+    refuse(
+        Reason::ReferenceNotFound,
+        format!("ConfigMap {name} has no key {key}"),
+    )
+}
+
+fn problem(problem: cwl::Problem) -> Trouble {
+    let reason = match problem.kind {
+        cwl::Kind::InvalidWorkflow => Reason::InvalidWorkflow,
+        cwl::Kind::InvalidInputs => Reason::InvalidInputs,
+        cwl::Kind::UnsupportedRequirement => Reason::UnsupportedRequirement,
+    };
+    refuse(reason, problem.to_string())
+}
+
+fn refuse(reason: Reason, message: impl Into<String>) -> Trouble {
+    Trouble {
+        reason,
+        message: message.into(),
+    }
+}
+
+/// The parts of an object without which nothing can be done for it; the API server sets them always.
+#[must_use]
+pub fn identity(workflow: &DvreWorkflow) -> Option<(&str, &str, &str)> {
+    let meta = &workflow.metadata;
+    Some((
+        meta.namespace.as_deref()?,
+        meta.name.as_deref()?,
+        meta.uid.as_deref()?,
+    ))
+}

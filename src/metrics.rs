@@ -1,0 +1,130 @@
+//! Counters for `/metrics`. Labels come from closed enums alone, so their number is bounded.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+
+use crate::api::{Phase, Reason};
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct End {
+    phase: &'static str,
+    reason: &'static str,
+}
+
+/// The operator's counters.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    launched: Counter,
+    finished: Family<End, Counter>,
+    reconciles: Counter,
+    failures: Counter,
+    watch_errors: Counter,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("dvre");
+        let (launched, reconciles, failures, watch_errors) = (
+            Counter::default(),
+            Counter::default(),
+            Counter::default(),
+            Counter::default(),
+        );
+        let finished = Family::<End, Counter>::default();
+        registry.register(
+            "runs_launched",
+            "Attempts whose Job was created",
+            launched.clone(),
+        );
+        registry.register(
+            "runs_finished",
+            "Runs that ended, by phase and reason; a rise of RunnerLost or InternalError deserves a look",
+            finished.clone(),
+        );
+        registry.register(
+            "reconciles",
+            "Times a resource was looked at",
+            reconciles.clone(),
+        );
+        registry.register(
+            "reconcile_errors",
+            "Times this could not be finished and was put off; the log has the errors",
+            failures.clone(),
+        );
+        registry.register(
+            "watch_errors",
+            "Times a watch failed and began anew; a steady rise means missing permissions or CRD",
+            watch_errors.clone(),
+        );
+        Self {
+            registry,
+            launched,
+            finished,
+            reconciles,
+            failures,
+            watch_errors,
+        }
+    }
+}
+
+impl Metrics {
+    /// An attempt's Job was created.
+    pub fn launched(&self) {
+        self.launched.inc();
+    }
+
+    /// A run ended.
+    pub fn finished(&self, phase: Phase, reason: Reason) {
+        self.finished
+            .get_or_create(&End {
+                phase: phase.as_str(),
+                reason: reason.as_str(),
+            })
+            .inc();
+    }
+
+    /// A resource was looked at.
+    pub fn reconciled(&self) {
+        self.reconciles.inc();
+    }
+
+    /// This could not be finished.
+    pub fn failed(&self) {
+        self.failures.inc();
+    }
+
+    /// A watch failed.
+    pub fn watch_error(&self) {
+        self.watch_errors.inc();
+    }
+
+    /// The text that Prometheus reads.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        match encode(&mut text, &self.registry) {
+            Ok(()) => text,
+            Err(_) => String::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_told_by_phase_and_reason() {
+        let metrics = Metrics::default();
+        metrics.finished(Phase::Failed, Reason::StepFailed);
+        assert!(
+            metrics
+                .text()
+                .contains(r#"dvre_runs_finished_total{phase="Failed",reason="StepFailed"} 1"#)
+        );
+    }
+}

@@ -1,0 +1,120 @@
+//! Names, labels and annotations of the run's children.
+//!
+//! Children are created under names that follow from the resource alone, so that two operators, or
+//! one that was killed in between, can never start a run twice.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+
+/// Name of this operator: field manager, label values, event source.
+pub const OPERATOR: &str = "dvre-operator";
+/// Label and annotation with the name of the resource; the label is shortened to fit.
+pub const WORKFLOW: &str = "dvre.io/workflow";
+/// Label with the uid of the resource.
+pub const WORKFLOW_UID: &str = "dvre.io/workflow-uid";
+/// Annotation of a Job that the operator stops: why, as JSON. It is written together with the stop,
+/// so that a restarted operator knows the reason.
+pub const STOPPED: &str = "dvre.io/stopped";
+/// Selects the Jobs and pods of this operator.
+pub const SELECTOR: &str = "app.kubernetes.io/managed-by=dvre-operator,dvre.io/workflow-uid";
+/// Name of the container in which the engine runs.
+pub const RUNNER_CONTAINER: &str = "runner";
+
+/// Longest name of a Job: the Job controller uses it as a label value.
+const JOB_NAME_LIMIT: usize = 63;
+/// Longest name of any object.
+const NAME_LIMIT: usize = 253;
+
+/// Name of the Job of an attempt: `hello-1`, with a hash in the middle where the name is too long.
+#[must_use]
+pub fn job(workflow: &str, attempt: i32) -> String {
+    let suffix = format!("-{attempt}");
+    shorten(workflow, JOB_NAME_LIMIT - suffix.len()) + &suffix
+}
+
+/// Name of the ConfigMap of a run.
+#[must_use]
+pub fn config_map(workflow: &str) -> String {
+    shorten(workflow, NAME_LIMIT - 4) + "-run"
+}
+
+/// Name of the Event that tells of one milestone of a run: the same each time it is told.
+#[must_use]
+pub fn event(workflow: &str, uid: &str, reason: &str, attempt: i32) -> String {
+    format!(
+        "{}.{}",
+        shorten(workflow, NAME_LIMIT - 17),
+        digest(&format!("{uid}/{reason}/{attempt}"), 16)
+    )
+}
+
+/// Labels of every child.
+#[must_use]
+pub fn labels(workflow: &str, uid: &str, component: &str) -> BTreeMap<String, String> {
+    [
+        ("app.kubernetes.io/name", "dvre-workflow"),
+        ("app.kubernetes.io/component", component),
+        ("app.kubernetes.io/part-of", OPERATOR),
+        ("app.kubernetes.io/managed-by", OPERATOR),
+        (WORKFLOW, &shorten(workflow, 63)),
+        (WORKFLOW_UID, uid),
+    ]
+    .into_iter()
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    .collect()
+}
+
+/// `name` itself, or as much of it as fits with a hash of the whole.
+fn shorten(name: &str, limit: usize) -> String {
+    if name.len() <= limit {
+        return name.to_owned();
+    }
+    let head: String = name.chars().take(limit.saturating_sub(9)).collect();
+    format!("{}-{}", head.trim_end_matches(['-', '.']), digest(name, 8))
+}
+
+fn digest(text: &str, length: usize) -> String {
+    let hash = Sha256::digest(text.as_bytes());
+    let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    hex.chars().take(length).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_names_stay_readable() {
+        assert_eq!(job("hello", 1), "hello-1");
+        assert_eq!(config_map("hello"), "hello-run");
+    }
+
+    #[test]
+    fn long_names_fit_and_stay_apart() {
+        let (a, b) = ("x".repeat(253), "x".repeat(252) + "y");
+        assert!(job(&a, 12).len() <= 63);
+        assert!(config_map(&a).len() <= 253);
+        assert!(event(&a, "uid", "Completed", 1).len() <= 253);
+        assert_ne!(job(&a, 1), job(&b, 1));
+        assert!(
+            labels(&a, "uid", "runner")
+                .values()
+                .all(|value| value.len() <= 63)
+        );
+    }
+
+    #[test]
+    fn a_cut_never_leaves_a_separator_before_the_hash() {
+        let name = format!("{}.{}", "a".repeat(51), "b".repeat(30));
+        assert!(!job(&name, 1).contains(".-"));
+    }
+
+    #[test]
+    fn events_of_two_milestones_differ() {
+        assert_ne!(
+            event("a", "u", "Completed", 1),
+            event("a", "u", "RunnerJobCreated", 1)
+        );
+    }
+}
