@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 mod termination;
 
+pub(crate) use termination::hex;
 pub use termination::{MESSAGE_LIMIT, TERMINATION_LIMIT};
 
 /// What each line of the log begins with that is a record and not the engine's own log.

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::{FinalLine, MARK, Outcome, Progress, StepRecord, notable_steps};
+use super::{FinalLine, MARK, Outcome, Progress, StepPhase, StepRecord, notable_steps};
 
 /// The most bytes of a termination message that Kubernetes keeps.
 pub const TERMINATION_LIMIT: usize = 4096;
@@ -25,7 +25,7 @@ impl Outcome {
         short
             .message
             .truncate(cut(&self.message, MESSAGE_LIMIT).len());
-        short.seal_outputs();
+        short.seal();
         if let Some(text) = short.with_fitting_steps(&self.steps) {
             return text;
         }
@@ -55,11 +55,33 @@ impl Outcome {
         format!("{MARK}{}", compact(&FinalLine { r#final: self }))
     }
 
-    /// Sets the outputs' digest when there are outputs.
-    pub fn seal_outputs(&mut self) {
+    /// Cuts the message to its limit, and sets the outputs' digest when there are outputs.
+    pub fn seal(&mut self) {
+        self.message
+            .truncate(cut(&self.message, MESSAGE_LIMIT).len());
         if let Some(outputs) = &self.outputs {
             self.outputs_digest = Some(digest(outputs));
         }
+    }
+
+    /// What to say of a run that succeeded: `3 steps completed and 1 skipped in 4.2 s`.
+    #[must_use]
+    pub fn praise(&self) -> String {
+        let count = |phase| self.steps.iter().filter(|step| step.phase == phase).count();
+        let done = count(StepPhase::Succeeded);
+        let mut text = format!(
+            "{done} {} completed",
+            if done == 1 { "step" } else { "steps" }
+        );
+        let skipped = count(StepPhase::Skipped);
+        if skipped > 0 {
+            text = format!("{text} and {skipped} skipped");
+        }
+        if let (Some(start), Some(end)) = (self.start_time, self.completion_time) {
+            let seconds = end.duration_since(start).as_secs_f64();
+            text = format!("{text} in {seconds:.1} s");
+        }
+        text
     }
 
     /// With as many of the steps as fit; `None` when it does not fit without any.
@@ -106,13 +128,16 @@ pub(crate) fn cut(text: &str, limit: usize) -> &str {
 }
 
 fn digest(outputs: &Map<String, Value>) -> String {
-    use std::fmt::Write as _;
-    let sum = Sha256::digest(compact(outputs));
-    sum.iter().fold(String::from("sha256:"), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    format!("sha256:{}", hex(&Sha256::digest(compact(outputs))))
+}
+
+/// Bytes as lowercase hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
 }
 
 /// Compact JSON. Records have only string keys and no maps that can fail, so it is never empty.

@@ -74,7 +74,7 @@ fn a_message_of_escapes_is_cut_last() {
 fn the_last_final_line_of_a_log_wins() {
     let (mut first, mut last) = (outcome(0, None, "first"), outcome(1000, None, "last"));
     first.outputs_truncated = true;
-    last.seal_outputs();
+    last.seal();
     let log = format!(
         "INFO  x\n@dvre {{\"completed\":1}}\n{}\n@dvre {{\"final\":nonsense}}\n{}\nbye @dvre\n",
         first.to_final_line(),

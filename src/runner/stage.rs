@@ -1,0 +1,109 @@
+//! Puts everything in place for the engine: workflow files, volumes, and resolved inputs.
+
+use std::path::{Component, Path};
+use std::{fs, io};
+
+use serde_json::Value;
+
+use super::failure::Failure;
+use super::layout::Layout;
+use super::redact::Redactor;
+use super::run_file::{DATA_FOLDER, RUN_FOLDER, RunFile, VOLUMES_FOLDER};
+
+mod fetch;
+mod layers;
+mod resolve;
+
+use fetch::Fetcher;
+use layers::Layers;
+use resolve::Resolver;
+pub use resolve::decode;
+
+/// Reads the operator's request.
+pub fn read_run(layout: &Layout) -> Result<RunFile, Failure> {
+    let file = layout.run_file();
+    let text = fs::read(&file).map_err(|error| cannot("read run.json", &error))?;
+    serde_json::from_slice(&text).map_err(|error| Failure::internal(format!("run.json: {error}")))
+}
+
+/// Prepares the run; gives back what knows the values to keep out of the log.
+pub fn stage(layout: &Layout, run: &RunFile) -> Result<Redactor, Failure> {
+    for folder in ["workflow", "inputs", "scratch", "outputs", "home"] {
+        fs::create_dir_all(layout.work().join(folder))
+            .map_err(|error| cannot(&format!("make the folder {folder}"), &error))?;
+    }
+    copy_tree(&layout.workflow_source(), &layout.workflow())
+        .map_err(|error| cannot("copy the workflow files", &error))?;
+    let configuration = layout.at(RUN_FOLDER).join("streamflow.yml");
+    copy_file(&configuration, &layout.streamflow_file())
+        .map_err(|error| cannot("copy streamflow.yml", &error))?;
+    for volume in &run.copy_volumes {
+        copy_volume(layout, volume)?;
+    }
+    let layers = Layers::read(layout, &run.inputs)?;
+    let redactor = if run.secret_inputs {
+        layers.redactor()
+    } else {
+        Redactor::default()
+    };
+    prepare_inputs(layout, run, layers).map_err(|failure| Failure {
+        message: redactor.text(&failure.message),
+        ..failure
+    })?;
+    Ok(redactor)
+}
+
+fn prepare_inputs(layout: &Layout, run: &RunFile, layers: Layers) -> Result<(), Failure> {
+    let mut inputs = layers.merge();
+    let mut fetcher = Fetcher::new(layout.fetched(), run.fetch_limit_bytes);
+    let mut resolver = Resolver::new(layout, |request| fetcher.fetch(request));
+    resolver.resolve(&mut inputs)?;
+    let text = Value::Object(inputs).to_string();
+    fs::write(layout.inputs_object(), text).map_err(|error| cannot("write the inputs", &error))
+}
+
+fn copy_volume(layout: &Layout, name: &str) -> Result<(), Failure> {
+    let mut parts = Path::new(name).components();
+    if !matches!(
+        (parts.next(), parts.next()),
+        (Some(Component::Normal(_)), None)
+    ) {
+        return Err(Failure::internal(format!(
+            "{name:?} is no name of a volume"
+        )));
+    }
+    let to = layout.at(DATA_FOLDER).join(name);
+    copy_tree(&layout.at(VOLUMES_FOLDER).join(name), &to)
+        .map_err(|error| cannot(&format!("copy the volume {name}"), &error))
+}
+
+/// Copies a mounted ConfigMap or Secret: what its links point at becomes real files.
+fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        // The kubelet keeps versions of the content beside the links to it, as `..data`.
+        if entry.file_name().as_encoded_bytes().starts_with(b"..") {
+            continue;
+        }
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        if fs::metadata(&source)?.is_dir() {
+            copy_tree(&source, &target)?;
+        } else {
+            copy_file(&source, &target)?;
+        }
+    }
+    Ok(())
+}
+
+/// Copies content alone, so that the copy is writable whatever the mode of the source.
+fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
+    io::copy(&mut fs::File::open(from)?, &mut fs::File::create(to)?).map(|_| ())
+}
+
+fn cannot(what: &str, error: &io::Error) -> Failure {
+    Failure::internal(format!("cannot {what}: {error}"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,350 @@
+//! The totals of a run, from the plugin's events.
+
+use std::collections::HashMap;
+
+use jiff::{Timestamp, Unit};
+
+use super::event::{Event, Status};
+use super::record::{
+    PROGRESS_STEPS, Phase, Progress, Reason, Stage, StepPhase, StepRecord, notable_steps,
+};
+
+/// More steps or jobs than this are not counted, so that a flood of events cannot use up memory.
+const MOST_STEPS: usize = 10_000;
+const MOST_JOBS: usize = 1_000_000;
+/// What is kept of a failed command's error output.
+const STDERR_LIMIT: usize = 4096;
+
+/// A command that failed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FailedCommand {
+    /// The job's path.
+    pub job: String,
+    /// Its exit code; 128 + N for signal N.
+    pub exit_code: i32,
+    /// The end of its error output.
+    pub stderr: String,
+}
+
+/// An error as the plugin explains it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EngineError {
+    /// Its class.
+    pub reason: Reason,
+    /// Its first useful line.
+    pub message: String,
+    /// The step that it belongs to.
+    pub step: Option<String>,
+}
+
+#[derive(Debug, Default)]
+struct Step {
+    record: StepRecord,
+    /// Jobs seen, and jobs announced by the plugin.
+    jobs: u64,
+    announced: u64,
+    failed: Option<FailedCommand>,
+}
+
+struct Job {
+    step: usize,
+    status: Status,
+}
+
+/// The state of each step, and of the jobs in it.
+#[derive(Default)]
+pub struct Tally {
+    steps: Vec<Step>,
+    index: HashMap<String, usize>,
+    jobs: HashMap<String, Job>,
+    error: Option<EngineError>,
+}
+
+impl Tally {
+    /// Takes one event; true when a step changed its state.
+    pub fn take(&mut self, event: Event) -> bool {
+        match event {
+            Event::Workflow { steps } => {
+                for step in steps {
+                    self.step(step);
+                }
+                true
+            }
+            Event::Job {
+                job,
+                step,
+                status,
+                time,
+                total,
+            } => {
+                let total = total.unwrap_or_default().min(MOST_JOBS as u64);
+                if let Some(step) = self.step_mut(step.clone()) {
+                    step.announced = step.announced.max(total);
+                }
+                self.take_job(&job, step, status, time)
+            }
+            Event::Command {
+                job,
+                step,
+                exit_code,
+                stderr,
+            } => {
+                self.take_command(job, step, exit_code, &stderr);
+                false
+            }
+            Event::Step { step, status, time } => self.take_step(step, status, time),
+            Event::Error {
+                kind,
+                message,
+                step,
+            } => {
+                // The first explains the failure; later ones are mostly its consequences.
+                self.error.get_or_insert_with(|| {
+                    let reason = serde_json::from_value(kind.into()).unwrap_or_default();
+                    EngineError {
+                        reason,
+                        message,
+                        step,
+                    }
+                });
+                false
+            }
+        }
+    }
+
+    fn step(&mut self, name: String) -> Option<usize> {
+        if let Some(&index) = self.index.get(&name) {
+            return Some(index);
+        }
+        let index = self.steps.len();
+        if index >= MOST_STEPS {
+            return None;
+        }
+        self.index.insert(name.clone(), index);
+        let record = StepRecord {
+            name,
+            ..StepRecord::default()
+        };
+        self.steps.push(Step {
+            record,
+            ..Step::default()
+        });
+        Some(index)
+    }
+
+    fn step_mut(&mut self, name: String) -> Option<&mut Step> {
+        let index = self.step(name)?;
+        self.steps.get_mut(index)
+    }
+
+    fn take_job(&mut self, job: &str, step: String, status: Status, time: Option<f64>) -> bool {
+        let Some(index) = self.step(step) else {
+            return false;
+        };
+        let full = self.jobs.len() >= MOST_JOBS;
+        let before = match self.jobs.get_mut(job) {
+            // A job belongs to the step that it was first seen in.
+            Some(known) if known.step != index => return false,
+            Some(known) => Some(std::mem::replace(&mut known.status, status)),
+            None if full => return false,
+            None => {
+                self.jobs.insert(
+                    job.to_owned(),
+                    Job {
+                        step: index,
+                        status,
+                    },
+                );
+                None
+            }
+        };
+        let Some(step) = self.steps.get_mut(index) else {
+            return false;
+        };
+        step.jobs += u64::from(before.is_none());
+        let (was, is) = (before.is_some_and(ended_well), ended_well(status));
+        step.record.completed += u64::from(is && !was);
+        step.record.completed -= u64::from(was && !is);
+        if is && step.failed.as_ref().is_some_and(|failed| failed.job == job) {
+            step.failed = None;
+        }
+        if status == Status::Running && before != Some(Status::Running) {
+            step.record.start_time.get_or_insert_with(|| at(time));
+            // A step that had ended runs again when a failure is recovered from.
+            step.record.completion_time = None;
+            return std::mem::replace(&mut step.record.phase, StepPhase::Running)
+                != StepPhase::Running;
+        }
+        false
+    }
+
+    fn take_command(&mut self, job: String, step: String, exit_code: i32, stderr: &str) {
+        let exit_code = if exit_code < 0 {
+            128 - exit_code
+        } else {
+            exit_code
+        };
+        let Some(step) = self.step_mut(step) else {
+            return;
+        };
+        step.record.exit_code = Some(exit_code);
+        if exit_code != 0 {
+            let stderr = tail(stderr, STDERR_LIMIT).to_owned();
+            step.failed = Some(FailedCommand {
+                job,
+                exit_code,
+                stderr,
+            });
+        }
+    }
+
+    fn take_step(&mut self, step: String, status: Status, time: Option<f64>) -> bool {
+        let phase = match status {
+            Status::Completed => StepPhase::Succeeded,
+            Status::Failed => StepPhase::Failed,
+            Status::Skipped => StepPhase::Skipped,
+            Status::Cancelled => StepPhase::Cancelled,
+            _ => return false,
+        };
+        let Some(step) = self.step_mut(step) else {
+            return false;
+        };
+        if step.record.phase == phase {
+            return false;
+        }
+        step.record.phase = phase;
+        step.record.completion_time = Some(at(time));
+        true
+    }
+
+    /// The first error that the plugin explained.
+    #[must_use]
+    pub fn first_error(&self) -> Option<&EngineError> {
+        self.error.as_ref()
+    }
+
+    /// Whether any job got as far as running.
+    #[must_use]
+    pub fn any_ran(&self) -> bool {
+        self.steps
+            .iter()
+            .any(|step| step.record.start_time.is_some())
+    }
+
+    /// The step to blame and its failed command: one whose command failed before one that failed
+    /// otherwise, the first to fail before the steps after it.
+    #[must_use]
+    pub fn failed_step(&self) -> Option<(&str, Option<&FailedCommand>)> {
+        let failed = |step: &&Step| step.record.phase == StepPhase::Failed;
+        let earliest = |step: &&Step| (step.record.completion_time, step.record.start_time);
+        let with_command = self.steps.iter().filter(|step| step.failed.is_some());
+        with_command
+            .clone()
+            .filter(failed)
+            .min_by_key(earliest)
+            .or_else(|| with_command.min_by_key(earliest))
+            .or_else(|| {
+                let ran = |step: &&Step| step.record.start_time.is_some();
+                self.steps
+                    .iter()
+                    .filter(failed)
+                    .filter(ran)
+                    .min_by_key(earliest)
+            })
+            .or_else(|| self.steps.iter().filter(failed).min_by_key(earliest))
+            .map(|step| (step.record.name.as_str(), step.failed.as_ref()))
+    }
+
+    /// Jobs that ended well, and all.
+    #[must_use]
+    pub fn jobs(&self) -> (u64, u64) {
+        self.steps
+            .iter()
+            .map(record)
+            .fold((0, 0), |(completed, total), step| {
+                (completed + step.completed, total + step.total)
+            })
+    }
+
+    /// The steps as they are.
+    #[must_use]
+    pub fn steps(&self) -> Vec<StepRecord> {
+        self.steps.iter().map(record).collect()
+    }
+
+    /// The steps when the run has ended in `phase`: none is left waiting or running.
+    #[must_use]
+    pub fn final_steps(&self, phase: Phase, now: Timestamp) -> Vec<StepRecord> {
+        let mut steps = self.steps();
+        for step in &mut steps {
+            step.phase = match (step.phase, phase) {
+                (StepPhase::Running, Phase::Succeeded) => StepPhase::Succeeded,
+                (StepPhase::Pending, Phase::Succeeded) => StepPhase::Skipped,
+                (StepPhase::Running | StepPhase::Pending, _) => StepPhase::Cancelled,
+                (ended, _) => ended,
+            };
+            if step.start_time.is_some() {
+                step.completion_time.get_or_insert(now);
+            }
+        }
+        steps
+    }
+
+    /// The state as a record of progress.
+    #[must_use]
+    pub fn progress(&self, stage: Stage) -> Progress {
+        let (completed, total) = self.jobs();
+        Progress {
+            time: now(),
+            stage,
+            completed,
+            total,
+            step_count: self.steps.len(),
+            steps: notable_steps(&self.steps(), PROGRESS_STEPS),
+        }
+    }
+}
+
+fn record(step: &Step) -> StepRecord {
+    let mut record = step.record.clone();
+    record.total = step.jobs.max(step.announced);
+    if !matches!(record.phase, StepPhase::Succeeded | StepPhase::Skipped) {
+        record.total = record.total.max(1);
+    }
+    if let Some(failed) = &step.failed {
+        record.exit_code = Some(failed.exit_code);
+    }
+    record
+}
+
+fn ended_well(status: Status) -> bool {
+    matches!(status, Status::Completed | Status::Skipped)
+}
+
+/// The end of `text`, at most `limit` bytes of it.
+fn tail(text: &str, limit: usize) -> &str {
+    let mut start = text.len().saturating_sub(limit);
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    text.get(start..).unwrap_or_default()
+}
+
+/// This moment, to the millisecond.
+#[must_use]
+pub fn now() -> Timestamp {
+    let now = Timestamp::now();
+    now.round(Unit::Millisecond).unwrap_or(now)
+}
+
+/// Unix seconds as a time; this moment when they are none.
+fn at(seconds: Option<f64>) -> Timestamp {
+    seconds
+        .and_then(|seconds| jiff::SignedDuration::try_from_secs_f64(seconds).ok())
+        .and_then(|duration| Timestamp::from_duration(duration).ok())
+        .and_then(|time| time.round(Unit::Millisecond).ok())
+        .unwrap_or_else(now)
+}
+
+#[cfg(test)]
+mod tests;
