@@ -15,8 +15,11 @@
 
 mod cursor;
 mod document;
+mod entry;
+mod header;
 mod inputs;
 mod names;
+mod order;
 mod problem;
 mod process;
 mod requirements;
@@ -30,3 +33,57 @@ pub use document::read_object;
 pub use inputs::Known;
 pub use problem::{Kind, Problem};
 pub use process::{Process, load};
+pub use requirements::check_added_requirements;
+
+#[cfg(test)]
+mod tests {
+    mod documents;
+    mod hostile;
+    mod inputs;
+    mod requirements;
+
+    use super::{Kind, Problem, Process, load};
+    use std::collections::BTreeMap;
+
+    const TOOL: &str = "\
+cwlVersion: v1.2
+class: CommandLineTool
+baseCommand: echo
+inputs: {message: {type: string, inputBinding: {position: 1}}}
+outputs: {out: stdout}
+";
+
+    const WORKFLOW: &str = "\
+cwlVersion: v1.2
+class: Workflow
+inputs: {message: string, n: int?}
+outputs: {out: {type: File, outputSource: b/out}}
+steps:
+  b: {run: tools/echo.cwl, in: {message: {source: a/out, valueFrom: $(self.basename)}}, out: [out]}
+  a: {run: tools/echo.cwl, in: {message: message}, out: [{id: out}]}
+";
+
+    /// Files by path.
+    fn files(files: &[(&str, &str)]) -> BTreeMap<String, String> {
+        files
+            .iter()
+            .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()))
+            .collect()
+    }
+
+    /// Reads a document of one file.
+    fn load_one(text: &str) -> Result<Process, Problem> {
+        load(&files(&[("main.cwl", text)]), "main.cwl")
+    }
+
+    /// Expects that a document is refused for what stands at `place`.
+    fn refused(text: &str, kind: Kind, place: &str, message: &str) {
+        let problem = load_one(text).unwrap_err();
+        assert_eq!(
+            (problem.kind, problem.place.as_str()),
+            (kind, place),
+            "{problem}"
+        );
+        assert!(problem.message.contains(message), "{problem}");
+    }
+}

@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::fmt;
 
 /// Most text that is read for one workflow, in bytes. A Kubernetes object holds far less.
-pub(super) const TEXT_BYTES: usize = 8 << 20;
+pub(super) const TEXT_BYTES: usize = 2 << 20;
 /// Most values in one workflow after YAML aliases are expanded.
 const NODES: usize = 250_000;
 /// Most bytes of keys and strings in one workflow after YAML aliases are expanded.
@@ -65,8 +65,8 @@ pub(super) fn parse(text: &str, budget: &Budget) -> Result<Value, String> {
             return Ok(tree);
         }
     }
-    if let Some(line) = too_nested(text) {
-        return Err(format!("nested deeper than {DEPTH} levels at line {line}"));
+    if let Some(line) = too_open(text) {
+        return Err(format!("too many brackets are left open at line {line}"));
     }
     Tree::new(budget)
         .deserialize(serde_yaml::Deserializer::from_str(text))
@@ -75,7 +75,7 @@ pub(super) fn parse(text: &str, budget: &Budget) -> Result<Value, String> {
 
 /// Reads an input object, YAML or JSON. An empty text is an empty object.
 ///
-/// The same bounds hold as for documents: 8 MiB of text, 250,000 values, 100 levels. `place` is
+/// The same bounds hold as for documents: 2 MiB of text, 250,000 values, 100 levels. `place` is
 /// what the problem shall name, such as `inputsFrom[1]`.
 ///
 /// # Errors
@@ -101,20 +101,23 @@ pub fn read_object(place: &str, text: &str) -> Result<Map<String, Value>, Proble
     }
 }
 
+/// The end of a parser's message, which says what and where; a long path to it comes first.
 fn show_error(message: &str) -> String {
+    const SHOWN: usize = 200;
+    let skip = message.chars().count().saturating_sub(SHOWN);
     message
         .chars()
+        .skip(skip)
         .filter(|c| !c.is_control())
-        .take(300)
         .collect()
 }
 
-/// The line at which brackets nest too deeply to be given to the YAML scanner, whose work grows
-/// with the product of length and open brackets. Brackets in plain text count too, so the limit
-/// here is generous; the exact one is kept while the tree is built.
-fn too_nested(text: &str) -> Option<usize> {
-    const OPEN: usize = 20 * DEPTH;
-    let mut open = 0_usize;
+/// The line at which too many brackets stand open for too long. The YAML scanner's work grows with
+/// the product of text and open brackets, and it cannot be stopped; this bounds the product.
+/// Brackets within plain text count too, which leaves room enough for any text that is meant well.
+fn too_open(text: &str) -> Option<usize> {
+    const WORK: usize = 100_000_000;
+    let (mut open, mut work) = (0_usize, 0_usize);
     for (line, content) in text.lines().enumerate() {
         for byte in content.bytes() {
             match byte {
@@ -122,8 +125,9 @@ fn too_nested(text: &str) -> Option<usize> {
                 b']' | b'}' => open = open.saturating_sub(1),
                 _ => {}
             }
+            work = work.saturating_add(open);
         }
-        if open > OPEN {
+        if work > WORK {
             return Some(line + 1);
         }
     }
@@ -210,6 +214,10 @@ impl<'de> Visitor<'de> for Tree<'_> {
     fn visit_unit<E: Error>(self) -> Result<Value, E> {
         self.budget.spend(0)?;
         Ok(Value::Null)
+    }
+
+    fn visit_none<E: Error>(self) -> Result<Value, E> {
+        self.visit_unit()
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {

@@ -19,7 +19,7 @@ const PAIRS: usize = 20_000;
 pub enum Known {
     /// All: a required input that is not there is missing.
     All,
-    /// Some come later, from a Secret for instance: nothing counts as missing.
+    /// Some come later, from a Secret for instance: nothing counts as missing or misspelt.
     Partial,
 }
 
@@ -50,24 +50,26 @@ impl Process {
     /// [`Kind::UnsupportedRequirement`] when `cwl:requirements` holds an unknown class, and
     /// [`Kind::InvalidWorkflow`] when a default that would be used is not of its own type.
     pub fn check_inputs(&self, inputs: &Map<String, Value>, known: Known) -> Result<(), Problem> {
-        super::requirements::check_added(inputs, true)?;
+        super::requirements::check_added_requirements(inputs, true)?;
         let mut checker = Checker::new(&self.types);
         let mut wrong = Vec::new();
+        // Whether it is certain that no value comes later.
+        let complete = |input: &Input| known == Known::All || inputs.contains_key(&input.name);
         for input in &self.inputs {
             let given = inputs.get(&input.name).filter(|value| !value.is_null());
             let place = format!("inputs.{}", show(&input.name));
             match (given, &input.default) {
                 (Some(value), _) => wrong.extend(checker.check(value, &input.of, &place).err()),
-                (None, Some((default, place))) => {
+                (None, Some((default, place))) if complete(input) => {
                     if let Err(Mismatch { place, message }) =
                         checker.check(default, &input.of, place)
                     {
                         return Err(Problem::workflow(&place, &format!("default: {message}")));
                     }
                 }
-                (None, None) if input.has_default || input.of.is_optional() => {}
-                (None, None) => {
-                    if known == Known::All || inputs.contains_key(&input.name) {
+                (None, _) if input.has_default || input.of.is_optional() => {}
+                (None, _) => {
+                    if complete(input) {
                         let of = input.of.describe(&self.types);
                         let message = format!("required input is missing ({of})");
                         wrong.push(Mismatch { place, message });
@@ -75,7 +77,9 @@ impl Process {
                 }
             }
         }
-        wrong.extend(self.misspelt(inputs));
+        if known == Known::All {
+            wrong.extend(self.misspelt(inputs));
+        }
         together(wrong).map_or(Ok(()), Err)
     }
 

@@ -97,11 +97,16 @@ pub(super) fn read(
     Ok(found)
 }
 
-/// Checks the requirements that an input object adds under `cwl:requirements`.
+/// Checks the requirements that an input object adds under `cwl:requirements`, as
+/// [`Process::check_target`](super::Process::check_target) checks those of the document.
 ///
 /// # Errors
-/// A requirement without class, of an unknown class, or a container where there are none.
-pub(super) fn check_added(inputs: &Map<String, Value>, containers: bool) -> Result<(), Problem> {
+/// [`Kind::InvalidInputs`] for one without class, [`Kind::UnsupportedRequirement`] for one of an
+/// unknown class, or for a container when the target has no `containers`.
+pub fn check_added_requirements(
+    inputs: &Map<String, Value>,
+    containers: bool,
+) -> Result<(), Problem> {
     let place = "inputs.cwl:requirements";
     let Some(added) = inputs.get("cwl:requirements") else {
         return Ok(());
@@ -221,13 +226,14 @@ mod tests {
             _ => unreachable!(),
         };
         let docker = inputs(json!([{"class": "DockerRequirement"}]));
-        assert!(check_added(&docker, true).is_ok());
-        let problem = check_added(&docker, false).unwrap_err();
+        assert!(check_added_requirements(&docker, true).is_ok());
+        let problem = check_added_requirements(&docker, false).unwrap_err();
         assert_eq!(problem.kind, Kind::UnsupportedRequirement);
         assert_eq!(problem.place, "inputs.cwl:requirements[0]");
-        let problem = check_added(&inputs(json!([{"class": "secret"}])), true).unwrap_err();
+        let problem =
+            check_added_requirements(&inputs(json!([{"class": "secret"}])), true).unwrap_err();
         assert!(!problem.message.contains("secret"), "{problem}");
-        assert!(check_added(&inputs(json!([{}])), true).is_err());
-        assert!(check_added(&inputs(json!({})), true).is_err());
+        assert!(check_added_requirements(&inputs(json!([{}])), true).is_err());
+        assert!(check_added_requirements(&inputs(json!({})), true).is_err());
     }
 }

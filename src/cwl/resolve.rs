@@ -13,7 +13,7 @@ pub(super) const PROCESSES: [&str; 4] =
     ["CommandLineTool", "ExpressionTool", "Operation", "Workflow"];
 
 /// Most values looked at in one workflow, each as often as it is imported.
-const VISITS: usize = 1_000_000;
+const VISITS: usize = 400_000;
 
 /// The files reached from the entry file, as trees.
 pub(super) struct Library {

@@ -1,9 +1,9 @@
 //! What all processes have, inputs and outputs, and what a command line tool has.
 
 use super::cursor::Cursor;
+use super::header::{Version, check_fields};
 use super::inputs::Input;
 use super::problem::Problem;
-use super::process::{Version, check_fields};
 use super::types::{Type, Types, Use};
 use serde_json::Value;
 

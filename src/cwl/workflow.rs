@@ -1,17 +1,14 @@
 //! Steps of a workflow: what they run, and the links between them.
 
 use super::cursor::Cursor;
+use super::header::{Version, check_fields};
 use super::names::{fragment, short, split};
+use super::order::in_order;
 use super::problem::{Problem, list, show};
-use super::process::{Loader, Node, Version, check_fields};
+use super::process::Loader;
 use super::tool::{Port, Ports};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap, HashSet};
-
-/// Most steps of a whole workflow, nested ones counted as often as they are used.
-const STEPS: usize = 10_000;
-/// Most bytes of all step paths together.
-const PATH_BYTES: usize = 4 << 20;
 
 const STEP_FIELDS: [&str; 10] = [
     "doc",
@@ -28,9 +25,9 @@ const STEP_FIELDS: [&str; 10] = [
 
 /// A step as far as its users need it.
 pub(super) struct Step<'a> {
-    name: &'a str,
-    node: usize,
-    at: Cursor<'a>,
+    pub(super) name: &'a str,
+    pub(super) node: usize,
+    pub(super) at: Cursor<'a>,
 }
 
 /// The names that links in a workflow may lead to.
@@ -117,7 +114,9 @@ fn run<'a>(loader: &mut Loader<'a>, step: &Cursor<'a>, version: Version) -> Resu
         };
         run.problem(&format!("{why}{hint}"))
     })?;
-    let entry = loader.entry(index, file, id.filter(|id| !id.is_empty()), run.place())?;
+    let entry = loader
+        .graphs
+        .entry(index, file, id.filter(|id| !id.is_empty()), run.place())?;
     loader.process(&entry, Some(version))
 }
 
@@ -251,87 +250,4 @@ impl<'a> Scope<'_, 'a> {
         let workflow = self.workflow.place();
         Err(source.problem(&format!("dangling link: {workflow} has {what}")))
     }
-}
-
-/// Brings steps into an order in which each comes after those that it needs.
-fn in_order<'a>(steps: Vec<Step<'a>>, needs: &[BTreeSet<usize>]) -> Result<Vec<Step<'a>>, Problem> {
-    let mut waiting: Vec<usize> = needs.iter().map(BTreeSet::len).collect();
-    let mut users: Vec<Vec<usize>> = vec![Vec::new(); steps.len()];
-    for (user, needs) in needs.iter().enumerate() {
-        for need in needs {
-            if let Some(users) = users.get_mut(*need) {
-                users.push(user);
-            }
-        }
-    }
-    let mut ready: BTreeSet<usize> = (0..steps.len())
-        .filter(|n| waiting.get(*n) == Some(&0))
-        .collect();
-    let mut order = Vec::with_capacity(steps.len());
-    while let Some(next) = ready.pop_first() {
-        order.push(next);
-        for user in users.get(next).into_iter().flatten() {
-            if let Some(left) = waiting.get_mut(*user) {
-                *left = left.saturating_sub(1);
-                if *left == 0 {
-                    ready.insert(*user);
-                }
-            }
-        }
-    }
-    if order.len() < steps.len() {
-        let stuck = |step: &&Step<'a>, n: usize| {
-            waiting
-                .get(n)
-                .is_some_and(|left| *left > 0)
-                .then_some(step.name)
-        };
-        let names: Vec<&str> = steps
-            .iter()
-            .enumerate()
-            .filter_map(|(n, step)| stuck(&step, n))
-            .collect();
-        let first = steps.iter().zip(&waiting).find(|(_, left)| **left > 0);
-        let place = first.map_or("", |(step, _)| step.at.place());
-        return Err(Problem::workflow(
-            place,
-            &format!("steps wait for each other in a circle: {}", list(names)),
-        ));
-    }
-    let mut steps: Vec<Option<Step<'a>>> = steps.into_iter().map(Some).collect();
-    Ok(order
-        .into_iter()
-        .filter_map(|n| steps.get_mut(n)?.take())
-        .collect())
-}
-
-/// The paths of all steps that run something.
-///
-/// # Errors
-/// There are too many.
-pub(super) fn paths(nodes: &[Node<'_>], root: usize) -> Result<Vec<String>, Problem> {
-    let mut paths = Vec::new();
-    // A stack rather than recursion; steps are pushed in reverse so that they come in order.
-    let mut waiting: Vec<(usize, String)> = vec![(root, "/".to_owned())];
-    let mut visits = 0_usize;
-    let mut bytes = 0_usize;
-    while let Some((node, path)) = waiting.pop() {
-        let Some(node) = nodes.get(node) else {
-            continue;
-        };
-        let Some(steps) = &node.steps else {
-            paths.push(path);
-            continue;
-        };
-        for step in steps.iter().rev() {
-            visits += 1;
-            let path = format!("{}/{}", path.trim_end_matches('/'), step.name);
-            bytes += path.len();
-            if visits > STEPS || bytes > PATH_BYTES {
-                return Err(step.at.problem(&format!("more than {STEPS} steps in all")));
-            }
-            waiting.push((step.node, path));
-        }
-    }
-    Ok(paths)
 }
