@@ -8,5 +8,6 @@ export BASE_IMAGE=docker.io/library/debian:trixie-slim
 
 # Beside the machine's own images, and without what a container engine would set up around a build:
 # the build machine may be a container itself.
-storage() { buildah --storage-driver overlay --root "$IMAGES/store" --runroot "$IMAGES/run" "$@"; }
+BUILDAH=(buildah --storage-driver overlay --root "$IMAGES/store" --runroot "$IMAGES/run")
+storage() { "${BUILDAH[@]}" "$@"; }
 build_image() { storage bud --isolation chroot --network host --layers "$@" >&2; }
