@@ -1,0 +1,106 @@
+{{- define "dvre-operator.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{/* The release's name is part of it, so that releases do not share objects, and it leaves room for a
+suffix. */}}
+{{- define "dvre-operator.fullname" -}}
+{{- $name := include "dvre-operator.name" . }}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 54 | trimSuffix "-" }}
+{{- else if contains $name .Release.Name }}
+{{- .Release.Name | trunc 54 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name $name | trunc 54 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+
+{{- define "dvre-operator.namespace" -}}
+{{- default .Release.Namespace .Values.namespaceOverride }}
+{{- end }}
+
+{{- define "dvre-operator.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create }}
+{{- default (include "dvre-operator.fullname" .) .Values.serviceAccount.name }}
+{{- else }}
+{{- default "default" .Values.serviceAccount.name }}
+{{- end }}
+{{- end }}
+
+{{/* What never changes in the life of a release. */}}
+{{- define "dvre-operator.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "dvre-operator.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "dvre-operator.labels" -}}
+{{ include "dvre-operator.selectorLabels" . }}
+app.kubernetes.io/component: operator
+app.kubernetes.io/part-of: dvre-operator
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{/* An image: takes a list of its values and the chart's version of the application. */}}
+{{- define "dvre-operator.image" -}}
+{{- $image := index . 0 }}
+{{- if $image.digest }}
+{{- printf "%s@%s" $image.repository $image.digest }}
+{{- else }}
+{{- printf "%s:%s" $image.repository (default (index . 1) $image.tag) }}
+{{- end }}
+{{- end }}
+
+{{/* Requests and limits as JSON. The operator reads quantities as strings only, and Helm would write
+a large number with an exponent. */}}
+{{- define "dvre-operator.resources" -}}
+{{- $resources := dict }}
+{{- range $kind, $quantities := . }}
+{{- $strings := dict }}
+{{- range $name, $quantity := $quantities }}
+{{- if and (kindIs "float64" $quantity) (eq $quantity (floor $quantity)) }}
+{{- $quantity = int64 $quantity }}
+{{- end }}
+{{- $_ := set $strings $name (toString $quantity) }}
+{{- end }}
+{{- $_ := set $resources $kind $strings }}
+{{- end }}
+{{- toJson $resources }}
+{{- end }}
+
+{{/* What the operator may do, where it works: each rule is used by the code. */}}
+{{- define "dvre-operator.rules" -}}
+- apiGroups: [dvre.io]
+  resources: [dvreworkflows]
+  verbs: [get, list, watch]
+- apiGroups: [dvre.io]
+  resources: [dvreworkflows/status]
+  verbs: [patch]
+# Where the API server checks it, only who may update finalizers may make an owner whose deletion
+# waits for its children.
+- apiGroups: [dvre.io]
+  resources: [dvreworkflows/finalizers]
+  verbs: [update]
+# By name only: what a workflow refers to, and the one that the run is made of.
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get, create]
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [get, list, watch, create, patch]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, watch]
+# Outputs that do not fit into a termination message stand in the log.
+- apiGroups: [""]
+  resources: [pods/log]
+  verbs: [get]
+# Why a pod does not start.
+- apiGroups: [""]
+  resources: [events]
+  verbs: [list]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create]
+{{- end }}
