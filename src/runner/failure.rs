@@ -1,6 +1,7 @@
 //! Why the runner gives up on its own account.
 
 use super::record::Reason;
+use crate::cwl::{Kind, Problem};
 
 /// A reason and a message for people, which names no input value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,5 +35,16 @@ impl Failure {
     /// Anything that is not the user's to mend.
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(Reason::InternalError, message)
+    }
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        let reason = match problem.kind {
+            Kind::InvalidWorkflow => Reason::InvalidWorkflow,
+            Kind::InvalidInputs => Reason::InvalidInputs,
+            Kind::UnsupportedRequirement => Reason::UnsupportedRequirement,
+        };
+        Self::new(reason, problem.to_string())
     }
 }

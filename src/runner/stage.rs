@@ -1,5 +1,6 @@
 //! Puts everything in place for the engine: workflow files, volumes, and resolved inputs.
 
+use std::collections::BTreeMap;
 use std::path::{Component, Path};
 use std::{fs, io};
 
@@ -9,6 +10,7 @@ use super::failure::Failure;
 use super::layout::Layout;
 use super::redact::Redactor;
 use super::run_file::{DATA_FOLDER, RUN_FOLDER, RunFile, VOLUMES_FOLDER};
+use crate::cwl;
 
 mod fetch;
 mod layers;
@@ -55,11 +57,32 @@ pub fn stage(layout: &Layout, run: &RunFile) -> Result<Redactor, Failure> {
 
 fn prepare_inputs(layout: &Layout, run: &RunFile, layers: Layers) -> Result<(), Failure> {
     let mut inputs = layers.merge();
+    // Only now are all values known; and what is wrong is better known before anything is fetched.
+    let files = workflow_files(&layout.workflow())
+        .map_err(|error| cannot("read the workflow files", &error))?;
+    cwl::load(&files, &run.entrypoint)?.check_inputs(&inputs, cwl::Known::All)?;
     let mut fetcher = Fetcher::new(layout.fetched(), run.fetch_limit_bytes);
     let mut resolver = Resolver::new(layout, |request| fetcher.fetch(request));
     resolver.resolve(&mut inputs)?;
     let text = Value::Object(inputs).to_string();
     fs::write(layout.inputs_object(), text).map_err(|error| cannot("write the inputs", &error))
+}
+
+/// Every workflow file that is text, by its path.
+fn workflow_files(top: &Path) -> io::Result<BTreeMap<String, String>> {
+    let (mut files, mut open) = (BTreeMap::new(), vec![top.to_owned()]);
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                open.push(path);
+            } else if let Ok(text) = String::from_utf8(fs::read(&path)?) {
+                let name = path.strip_prefix(top).unwrap_or(&path);
+                files.insert(name.to_string_lossy().into_owned(), text);
+            }
+        }
+    }
+    Ok(files)
 }
 
 fn copy_volume(layout: &Layout, name: &str) -> Result<(), Failure> {

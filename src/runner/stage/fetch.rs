@@ -203,6 +203,3 @@ impl Trouble {
         Self { why, passing }
     }
 }
-
-#[cfg(test)]
-mod tests;

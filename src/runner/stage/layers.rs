@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use crate::cwl;
 use crate::runner::failure::Failure;
 use crate::runner::layout::Layout;
 use crate::runner::redact::Redactor;
@@ -25,7 +26,7 @@ impl Layers {
             let text = fs::read_to_string(layout.at(file)).map_err(|error| {
                 Failure::inputs(format!("{name}: the input object cannot be read: {error}"))
             })?;
-            let object = parse(&text).map_err(|why| Failure::inputs(format!("{name}: {why}")))?;
+            let object = cwl::read_object(&name, &text)?;
             Ok((file.starts_with(SECRETS), object))
         };
         Ok(Self {
@@ -64,59 +65,39 @@ fn name(file: &str) -> String {
     )
 }
 
-/// Reads an object. An error says where, and never what stands there.
-fn parse(text: &str) -> Result<Map<String, Value>, String> {
-    let mut yaml: serde_yaml::Value = serde_yaml::from_str(text).map_err(|error| {
-        let place = error.location().map(|place| (place.line(), place.column()));
-        match place {
-            Some((line, column)) => {
-                format!("neither YAML nor JSON: line {line}, column {column}")
-            }
-            None => "neither YAML nor JSON".to_owned(),
-        }
-    })?;
-    yaml.apply_merge()
-        .map_err(|_| "a merge key (<<) that merges no mapping".to_owned())?;
-    let value = serde_json::to_value(&yaml)
-        .map_err(|_| "it has keys that are not strings, which JSON cannot have".to_owned())?;
-    match value {
-        Value::Object(object) => Ok(object),
-        // A file of comments alone.
-        Value::Null => Ok(Map::new()),
-        Value::Array(_) => Err("an input object is needed, and this is a list".to_owned()),
-        _ => Err("an input object is needed, and this is a single value".to_owned()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
 
     use super::*;
+    use crate::runner::testing::folder;
 
-    #[rstest]
-    #[case("a: 1\nb: {c: [x]}", r#"{"a":1,"b":{"c":["x"]}}"#)]
-    #[case(r#"{"a": 1.5, "b": null}"#, r#"{"a":1.5,"b":null}"#)]
-    #[case(
-        "base: &b {x: 1}\na: {<<: *b, y: 2}",
-        r#"{"a":{"x":1,"y":2},"base":{"x":1}}"#
-    )]
-    #[case("# nothing\n", "{}")]
-    fn reads(#[case] text: &str, #[case] json: &str) {
-        assert_eq!(Value::Object(parse(text).unwrap()).to_string(), json);
+    #[test]
+    fn later_layers_win_for_each_input() {
+        let world = folder("layers");
+        world.write("dvre/run/inputs-0.yaml", "a: {x: 1}\nb: 2");
+        world.write("dvre/secrets/1/inputs", r#"{"a": {"y": 1}}"#);
+        let files = [
+            "/dvre/run/inputs-0.yaml".to_owned(),
+            "/dvre/secrets/1/inputs".to_owned(),
+        ];
+        let layers = Layers::read(&Layout::new(world.path()), &files).unwrap();
+        assert_eq!(
+            Value::Object(layers.merge()).to_string(),
+            r#"{"a":{"y":1},"b":2}"#
+        );
     }
 
     #[rstest]
-    #[case("- secret", "an input object is needed, and this is a list")]
-    #[case("secret", "an input object is needed, and this is a single value")]
-    #[case("a: secret\nb: {secret", "neither YAML nor JSON: line 3, column 1")]
-    #[case("a: 1\na: secret", "neither YAML nor JSON: line 1, column 1")]
-    #[case(
-        "a: {[secret]: 1}",
-        "it has keys that are not strings, which JSON cannot have"
-    )]
-    fn says_where_and_not_what(#[case] text: &str, #[case] message: &str) {
-        assert_eq!(parse(text).unwrap_err(), message);
+    #[case("- hunter2")]
+    #[case("a: hunter2\nb: {hunter2")]
+    fn a_wrong_layer_is_named_and_not_quoted(#[case] text: &str) {
+        let world = folder("layers");
+        world.write("dvre/secrets/1/inputs", text);
+        let files = ["/dvre/secrets/1/inputs".to_owned()];
+        let failure = Layers::read(&Layout::new(world.path()), &files).unwrap_err();
+        assert!(failure.message.starts_with("inputsFrom[1]: "), "{failure}");
+        assert!(!failure.message.contains("hunter2"), "{failure}");
     }
 
     #[rstest]

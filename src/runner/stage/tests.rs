@@ -3,10 +3,18 @@ use std::os::unix::fs::symlink;
 use super::*;
 use crate::runner::testing::{Folder, folder};
 
+const CWL: &str = "\
+cwlVersion: v1.2
+class: CommandLineTool
+baseCommand: echo
+inputs: {a: int?, b: string?, f: File?}
+outputs: {}
+";
+
 /// A run's folders, with the workflow files behind links as the kubelet makes them.
 fn world(inputs: &[(&str, &str)], volumes: &[&str]) -> (Folder, Layout, RunFile) {
     let world = folder("stage");
-    world.write("dvre/run/..2026_11_23/workflow/main.cwl", "cwl");
+    world.write("dvre/run/..2026_11_23/workflow/main.cwl", CWL);
     world.write("dvre/run/..2026_11_23/workflow/tools/t.cwl", "tool");
     world.write("dvre/run/streamflow.yml", "version: v1.0");
     symlink("..2026_11_23", world.path().join("dvre/run/..data")).unwrap();
@@ -45,7 +53,7 @@ fn puts_real_files_in_place() {
     let (world, layout, run) = world(&inputs, &["refs"]);
     let redactor = stage(&layout, &run).unwrap();
     let read = |path: &str| fs::read_to_string(world.path().join(path)).unwrap();
-    assert_eq!(read("work/workflow/main.cwl"), "cwl");
+    assert_eq!(read("work/workflow/main.cwl"), CWL);
     assert_eq!(read("work/workflow/tools/t.cwl"), "tool");
     assert_eq!(read("work/streamflow.yml"), "version: v1.0");
     assert_eq!(read("data/refs/key"), "value");
@@ -102,4 +110,14 @@ fn a_run_file_that_is_missing_or_broken_is_said() {
             .message
             .starts_with("run.json: ")
     );
+}
+
+#[test]
+fn inputs_are_checked_against_the_workflow() {
+    let inputs = [("/dvre/secrets/0/inputs", "a: hunter2")];
+    let (_world, layout, run) = world(&inputs, &[]);
+    let failure = stage(&layout, &run).unwrap_err();
+    assert_eq!(failure.reason, crate::runner::record::Reason::InvalidInputs);
+    assert!(failure.message.starts_with("inputs.a: "), "{failure}");
+    assert!(!failure.message.contains("hunter2"), "{failure}");
 }

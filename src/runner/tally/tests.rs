@@ -1,4 +1,5 @@
 use super::*;
+use crate::runner::record::{Phase, Stage};
 
 fn tally(events: &[&str]) -> Tally {
     let mut tally = Tally::default();

@@ -1,0 +1,97 @@
+//! What the totals say.
+
+use jiff::Timestamp;
+
+use super::{EngineError, FailedCommand, Step, Tally, now, record};
+use crate::runner::record::{
+    PROGRESS_STEPS, Phase, Progress, Stage, StepPhase, StepRecord, notable_steps,
+};
+
+impl Tally {
+    /// The first error that the plugin explained.
+    #[must_use]
+    pub fn first_error(&self) -> Option<&EngineError> {
+        self.error.as_ref()
+    }
+
+    /// Whether any job got as far as running.
+    #[must_use]
+    pub fn any_ran(&self) -> bool {
+        self.steps
+            .iter()
+            .any(|step| step.record.start_time.is_some())
+    }
+
+    /// The step to blame and its failed command: one whose command failed before one that failed
+    /// otherwise, the first to fail before the steps after it.
+    #[must_use]
+    pub fn failed_step(&self) -> Option<(&str, Option<&FailedCommand>)> {
+        let failed = |step: &&Step| step.record.phase == StepPhase::Failed;
+        let earliest = |step: &&Step| (step.record.completion_time, step.record.start_time);
+        let with_command = self.steps.iter().filter(|step| step.failed.is_some());
+        with_command
+            .clone()
+            .filter(failed)
+            .min_by_key(earliest)
+            .or_else(|| with_command.min_by_key(earliest))
+            .or_else(|| {
+                let ran = |step: &&Step| step.record.start_time.is_some();
+                self.steps
+                    .iter()
+                    .filter(failed)
+                    .filter(ran)
+                    .min_by_key(earliest)
+            })
+            .or_else(|| self.steps.iter().filter(failed).min_by_key(earliest))
+            .map(|step| (step.record.name.as_str(), step.failed.as_ref()))
+    }
+
+    /// Jobs that ended well, and all.
+    #[must_use]
+    pub fn jobs(&self) -> (u64, u64) {
+        self.steps
+            .iter()
+            .map(record)
+            .fold((0, 0), |(completed, total), step| {
+                (completed + step.completed, total + step.total)
+            })
+    }
+
+    /// The steps as they are.
+    #[must_use]
+    pub fn steps(&self) -> Vec<StepRecord> {
+        self.steps.iter().map(record).collect()
+    }
+
+    /// The steps when the run has ended in `phase`: none is left waiting or running.
+    #[must_use]
+    pub fn final_steps(&self, phase: Phase, now: Timestamp) -> Vec<StepRecord> {
+        let mut steps = self.steps();
+        for step in &mut steps {
+            step.phase = match (step.phase, phase) {
+                (StepPhase::Running, Phase::Succeeded) => StepPhase::Succeeded,
+                (StepPhase::Pending, Phase::Succeeded) => StepPhase::Skipped,
+                (StepPhase::Running | StepPhase::Pending, _) => StepPhase::Cancelled,
+                (ended, _) => ended,
+            };
+            if step.start_time.is_some() {
+                step.completion_time.get_or_insert(now);
+            }
+        }
+        steps
+    }
+
+    /// The state as a record of progress.
+    #[must_use]
+    pub fn progress(&self, stage: Stage) -> Progress {
+        let (completed, total) = self.jobs();
+        Progress {
+            time: now(),
+            stage,
+            completed,
+            total,
+            step_count: self.steps.len(),
+            steps: notable_steps(&self.steps(), PROGRESS_STEPS),
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! The real `dvre-runner` with real processes as its engine.
+
+// Clippy knows tests by their attribute, and not what they call.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "runner/ends.rs"]
+mod ends;
+#[path = "runner/fetch.rs"]
+mod fetch;
+#[path = "runner/signals.rs"]
+mod signals;
+#[path = "runner/streamflow.rs"]
+mod streamflow;
+#[path = "runner/world.rs"]
+mod world;
