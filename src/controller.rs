@@ -4,6 +4,8 @@
 pub mod apply;
 pub mod children;
 pub mod events;
+#[cfg(test)]
+pub mod fixtures;
 pub mod memory;
 pub mod observe;
 pub mod plan;

@@ -27,3 +27,6 @@ pub fn objects(run: &Run) -> Objects {
         job: job::job(run),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -190,3 +190,6 @@ fn is_gone(error: &Error) -> bool {
     };
     status.is_not_found() || (status.code == 422 && status.message.contains("test"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -326,3 +326,6 @@ impl Plan {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

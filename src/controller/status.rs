@@ -202,3 +202,6 @@ fn shorten(message: &str) -> String {
     }
     format!("{}…", message.get(..end).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests;

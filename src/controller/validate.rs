@@ -39,9 +39,9 @@ pub fn run(observed: &Observed<'_>) -> Result<Run, Trouble> {
     } else {
         Known::All
     };
-    process
-        .check_inputs(&merged(&inputs)?, known)
-        .map_err(problem)?;
+    let merged = merged(&inputs)?;
+    process.check_inputs(&merged, known).map_err(problem)?;
+    cwl::check_added_requirements(&merged, false).map_err(problem)?;
     let owner = workflow
         .controller_owner_ref(&())
         .unwrap_or_else(|| OwnerReference {

@@ -1,5 +1,7 @@
 //! `streamflow.yml`: a typed model of the part of StreamFlow 0.2's schema that the operator writes.
 
+use std::fmt::Write;
+
 use serde::Serialize;
 
 use super::Run;
@@ -106,7 +108,7 @@ pub fn streamflow_yml(run: &Run) -> String {
             dvre: Workflow {
                 r#type: "cwl",
                 config: WorkflowConfig {
-                    file: format!("{WORK_FOLDER}/workflow/{}", run.entrypoint),
+                    file: format!("{WORK_FOLDER}/workflow/{}", quoted(&run.entrypoint)),
                     settings: format!("{WORK_FOLDER}/inputs.json"),
                     // The runner's container cannot start others: hints of DockerRequirement are
                     // mapped away; a required one was refused before.
@@ -150,4 +152,33 @@ pub fn streamflow_yml(run: &Run) -> String {
     };
     // Plain structs with string keys always serialise.
     serde_yaml::to_string(&file).unwrap_or_default()
+}
+
+/// The entry point as StreamFlow reads it: it takes the path for a part of a URL and unquotes it.
+fn quoted(entrypoint: &str) -> String {
+    let (path, id) = match entrypoint.split_once('#') {
+        Some((path, id)) => (path, format!("#{id}")),
+        None => (entrypoint, String::new()),
+    };
+    let mut quoted = String::with_capacity(entrypoint.len());
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'/' | b'-') {
+            quoted.push(char::from(byte));
+        } else {
+            // Writing to a String never fails.
+            let _ = write!(quoted, "%{byte:02X}");
+        }
+    }
+    quoted + &id
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn a_path_survives_being_unquoted() {
+        assert_eq!(quoted("tools/a.cwl"), "tools/a.cwl");
+        assert_eq!(quoted("my tool+1%.cwl#main"), "my%20tool%2B1%25.cwl#main");
+    }
 }
