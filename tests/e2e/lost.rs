@@ -4,14 +4,11 @@ use std::time::{Duration, Instant};
 
 use dvre_operator::api::{DvreWorkflow, Phase, Reason};
 use dvre_operator::names;
-use futures::StreamExt;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::ResourceExt;
-use kube::api::{DeleteParams, EvictParams, ListParams};
-use kube::runtime::watcher::{self, Event, watcher};
+use kube::api::{DeleteParams, EvictParams};
 
-use crate::namespace::in_time;
 use crate::sandbox::{Sandbox, reason};
 use crate::shell;
 use crate::verdict::failed;
@@ -75,7 +72,7 @@ async fn a_pod_that_is_evicted() {
 #[tokio::test]
 #[ignore = "needs a cluster with the operator: make e2e"]
 async fn a_resource_that_is_deleted_while_it_runs() {
-    let (sandbox, _) = running("deleted").await;
+    let (sandbox, pod) = running("deleted").await;
     let run = sandbox.api::<DvreWorkflow>().get("deleted").await.unwrap();
     let since = Instant::now();
     sandbox
@@ -83,7 +80,11 @@ async fn a_resource_that_is_deleted_while_it_runs() {
         .delete("deleted", &DeleteParams::default())
         .await
         .unwrap();
-    all_pods_gone(&sandbox, &run).await;
+    sandbox
+        .wait(&pod.name_any(), "the pod is gone", |pod: Option<&Pod>| {
+            pod.is_none()
+        })
+        .await;
     sandbox
         .wait("deleted-1", "the Job is gone", |job: Option<&Job>| {
             job.is_none()
@@ -100,29 +101,10 @@ async fn a_resource_that_is_deleted_while_it_runs() {
         taken < Duration::from_secs(30),
         "it took {taken:?} until nothing was left"
     );
-    let left = sandbox.list::<DvreWorkflow>(&ListParams::default()).await;
-    assert!(left.is_empty(), "{left:?}");
-}
-
-/// Waits until a run has no pod left.
-async fn all_pods_gone(sandbox: &Sandbox, run: &DvreWorkflow) {
-    let selector = format!("{}={}", names::WORKFLOW_UID, run.uid().unwrap_or_default());
-    let mut left = usize::from(!sandbox.children::<Pod>(run).await.is_empty());
-    let mut events = Box::pin(watcher(
-        sandbox.api::<Pod>(),
-        watcher::Config::default().labels(&selector),
-    ));
-    in_time("the pods are gone", async {
-        loop {
-            match events.next().await.expect("a watch does not end") {
-                Ok(Event::Init) => left = 0,
-                Ok(Event::InitApply(_)) => left += 1,
-                Ok(Event::InitDone) if left == 0 => return,
-                Ok(Event::Delete(_)) => return,
-                _ => {}
-            }
-        }
-    })
-    .await;
-    assert_eq!(sandbox.children::<Pod>(run).await, [""; 0]);
+    assert_eq!(sandbox.children::<Pod>(&run).await, [""; 0]);
+    assert_eq!(
+        sandbox.children::<Job>(&run).await,
+        [""; 0],
+        "a deleted run is not started again"
+    );
 }

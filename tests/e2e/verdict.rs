@@ -111,17 +111,17 @@ pub fn assert_text(output: &Value, text: &str) {
 
 /// The steps of a status: name, phase, finished and known jobs.
 pub fn steps(status: &DvreWorkflowStatus) -> Vec<(&str, &str, i64, i64)> {
-    let step = |step| {
-        let dvre_operator::api::StepStatus {
-            name,
-            phase,
-            completed,
-            total,
-            ..
-        } = step;
-        (name.as_str(), phase.as_str(), *completed, *total)
-    };
-    status.steps.iter().map(step).collect()
+    let steps = status.steps.iter();
+    steps
+        .map(|step| {
+            (
+                step.name.as_str(),
+                step.phase.as_str(),
+                step.completed,
+                step.total,
+            )
+        })
+        .collect()
 }
 
 fn finished(run: &DvreWorkflow, phase: Phase, reason: Reason) -> &DvreWorkflowStatus {

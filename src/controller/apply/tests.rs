@@ -228,7 +228,7 @@ async fn a_status_that_could_not_be_written_is_not_remembered_as_written() {
         }
     });
     let workflow = hello();
-    context.memory.recall("u-1");
+    let _ = context.memory.recall("u-1");
     let observed = observed(&workflow, 0);
     let status = crate::controller::status::status(&observed, &rejected()).unwrap();
     assert!(write_status(&context, &observed, status).await.is_err());
