@@ -69,7 +69,7 @@ a large number with an exponent. */}}
 {{- toJson $resources }}
 {{- end }}
 
-{{/* What the operator may do, where it works: each rule is used by the code. */}}
+{{/* What the operator may do where it works, and no more. */}}
 {{- define "dvre-operator.rules" -}}
 - apiGroups: [dvre.io]
   resources: [dvreworkflows]
@@ -77,8 +77,8 @@ a large number with an exponent. */}}
 - apiGroups: [dvre.io]
   resources: [dvreworkflows/status]
   verbs: [patch]
-# Where the API server checks it, only who may update finalizers may make an owner whose deletion
-# waits for its children.
+# Where OwnerReferencesPermissionEnforcement is on, only who may do this can make a child that its
+# owner's deletion waits for.
 - apiGroups: [dvre.io]
   resources: [dvreworkflows/finalizers]
   verbs: [update]
