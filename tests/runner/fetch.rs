@@ -158,7 +158,6 @@ fn fetches(#[case] path: &str, #[case] name: &str) {
 fn refuses(#[case] path: &str, #[case] message: &str) {
     let (world, ended, host) = fetch(path, true);
     assert_eq!(ended.outcome.reason, Reason::InvalidInputs, "{}", ended.log);
-    let host = host.rsplit_once(':').unwrap().0;
     assert_eq!(
         ended.outcome.message,
         format!("inputs.f.location: {host}{message}")

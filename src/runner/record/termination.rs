@@ -68,11 +68,11 @@ impl Outcome {
     #[must_use]
     pub fn praise(&self) -> String {
         let count = |phase| self.steps.iter().filter(|step| step.phase == phase).count();
-        let done = count(StepPhase::Succeeded);
-        let mut text = format!(
-            "{done} {} completed",
-            if done == 1 { "step" } else { "steps" }
-        );
+        let mut text = match count(StepPhase::Succeeded) {
+            0 => "completed".to_owned(),
+            1 => "1 step completed".to_owned(),
+            done => format!("{done} steps completed"),
+        };
         let skipped = count(StepPhase::Skipped);
         if skipped > 0 {
             text = format!("{text} and {skipped} skipped");

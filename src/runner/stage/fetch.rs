@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -62,7 +62,7 @@ impl Fetcher {
             .url
             .parse()
             .map_err(|_| "not a valid address".to_owned())?;
-        let shown = format!("https://{}{}", uri.host().unwrap_or_default(), uri.path());
+        let shown = shown(&uri);
         let path = self
             .target(request, &uri)
             .map_err(|error| format!("cannot store {shown}: {error}"))?;
@@ -109,6 +109,16 @@ impl Fetcher {
             }
         }
     }
+}
+
+/// An address without user, password and what follows `?`.
+fn shown(uri: &Uri) -> String {
+    let host = uri.host().unwrap_or_default();
+    let port = uri
+        .port()
+        .map(|port| format!(":{port}"))
+        .unwrap_or_default();
+    format!("https://{host}{port}{}", uri.path())
 }
 
 fn agent() -> Agent {
@@ -192,12 +202,9 @@ impl Trouble {
             ureq::Error::TooManyRedirects => {
                 (format!("more than {MOST_REDIRECTS} redirects"), false)
             }
-            ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
-                (error.to_string(), false)
-            }
-            ureq::Error::Io(_) | ureq::Error::Timeout(_) | ureq::Error::ConnectionFailed => {
-                (error.to_string(), true)
-            }
+            // A certificate that is not trusted now will not be in a moment.
+            ureq::Error::Io(error) => (error.to_string(), error.kind() != ErrorKind::InvalidData),
+            ureq::Error::Timeout(_) | ureq::Error::ConnectionFailed => (error.to_string(), true),
             other => (other.to_string(), false),
         };
         Self { why, passing }
