@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 /// A line longer than this is no event.
 const LONGEST_EVENT: u64 = 1 << 20;
+const MOST_CONNECTIONS: usize = 64;
 
 /// The state of a job or a step in StreamFlow's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -122,7 +123,10 @@ impl Listener {
                 if flag.load(Ordering::SeqCst) && listener.set_nonblocking(true).is_err() {
                     break;
                 }
+                readers.retain(|reader: &thread::JoinHandle<()>| !reader.is_finished());
                 match listener.accept() {
+                    // The plugin has one connection; a flood of others is turned away.
+                    Ok(_) if readers.len() >= MOST_CONNECTIONS => {}
                     Ok((stream, _)) => {
                         let send = send.clone();
                         readers.push(thread::spawn(move || read(stream, &send, wrap)));
@@ -130,7 +134,6 @@ impl Listener {
                     Err(_) if flag.load(Ordering::SeqCst) => break,
                     Err(_) => thread::sleep(std::time::Duration::from_millis(10)),
                 }
-                readers.retain(|reader| !reader.is_finished());
             }
             for reader in readers {
                 let _ = reader.join();

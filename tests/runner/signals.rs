@@ -41,7 +41,7 @@ fn what_does_not_stop_in_time_is_killed_with_all_its_descendants() {
             "trap '' INT TERM\nsleep 1001 & echo $! >> pids\n\
              setsid sleep 1002 & echo $! >> pids\n\
              (setsid bash -c 'echo $$ >> pids; trap \"\" TERM HUP; sleep 1003 & wait; sleep 1004' &)\n\
-             echo $$ >> pids; sleep 0.3; echo ready; while true; do sleep 1; done",
+             echo $$ >> pids; until [ $(wc -l < pids) = 4 ]; do sleep 0.05; done; echo ready; while true; do sleep 1; done",
         )
         .with("graceSeconds", json!(1));
     let ended = world.start().until("ready").stop().end();
