@@ -12,7 +12,7 @@ use kube::api::LogParams;
 use serde_json::{Value, json};
 
 use crate::sandbox::Sandbox;
-use crate::verdict::{assert_text, failed, output, ran_once, steps, succeeded};
+use crate::verdict::{assert_text, failed, output, ran_once, steps, succeeded, told_once};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
@@ -284,9 +284,5 @@ async fn failing() {
     assert_eq!(look_up.exit_code, Some(7));
     assert_eq!(status.progress.as_deref(), Some("0/2"));
     assert_eq!(status.outputs, None);
-    sandbox.event(&run, "StepFailed").await;
-    assert_eq!(
-        sandbox.event_reasons(&run).await,
-        ["RunnerJobCreated", "StepFailed"]
-    );
+    told_once(&sandbox, &run, &["RunnerJobCreated", "StepFailed"]).await;
 }

@@ -4,18 +4,14 @@ use dvre_operator::api::{DvreWorkflow, Reason};
 
 use crate::sandbox::Sandbox;
 use crate::shell;
-use crate::verdict::{failed, steps};
+use crate::verdict::{failed, steps, told_once};
 
 async fn run(sandbox: &Sandbox, name: &str, spec: &str) -> DvreWorkflow {
     let run = sandbox.run(name, spec).await;
     let status = run.status.clone().unwrap_or_default();
     let reason = status.reason.map(Reason::as_str).unwrap_or_default();
     assert_eq!(status.job_name, Some(format!("{name}-1")));
-    sandbox.event(&run, reason).await;
-    assert_eq!(
-        sandbox.event_reasons(&run).await,
-        ["RunnerJobCreated", reason]
-    );
+    told_once(sandbox, &run, &["RunnerJobCreated", reason]).await;
     run
 }
 

@@ -7,7 +7,7 @@ use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
 use crate::sandbox::Sandbox;
-use crate::verdict::{assert_text, failed, output, ran_once, succeeded};
+use crate::verdict::{assert_text, failed, output, ran_once, succeeded, told_once};
 
 /// A ConfigMap with a tool that prints a text.
 fn tool(text: &str) -> String {
@@ -47,9 +47,8 @@ async fn a_config_map_that_comes_later_is_waited_for() {
     sandbox.apply(&tool("at last")).await;
     let run = sandbox.finished("late").await;
     assert_text(output(succeeded(&run), "output"), "at last\n");
-    sandbox.event(&run, "Completed").await;
-    let events = ["Completed", "ReferenceNotFound", "RunnerJobCreated"];
-    assert_eq!(sandbox.event_reasons(&run).await, events);
+    let events = ["ReferenceNotFound", "RunnerJobCreated", "Completed"];
+    told_once(&sandbox, &run, &events).await;
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use k8s_openapi::api::batch::v1::Job;
 
 use crate::sandbox::Sandbox;
 use crate::shell;
-use crate::verdict::failed;
+use crate::verdict::{failed, told_once};
 
 /// A run whose pod can go to any node that has room, with further settings of the pod.
 fn runner(settings: &str) -> String {
@@ -24,11 +24,7 @@ async fn does_not_start(sandbox: &Sandbox, name: &str, spec: &str, reason: Reaso
     let run = sandbox.finished(name).await;
     let status = failed(&run, reason, parts);
     assert_eq!(status.start_time, None, "it never ran");
-    sandbox.event(&run, reason.as_str()).await;
-    assert_eq!(
-        sandbox.event_reasons(&run).await,
-        ["RunnerJobCreated", reason.as_str()]
-    );
+    told_once(sandbox, &run, &["RunnerJobCreated", reason.as_str()]).await;
     // Nothing is left that would still start.
     let is_stopped = |job: Option<&Job>| {
         job.is_some_and(|job| {

@@ -78,10 +78,24 @@ pub async fn ran_once(sandbox: &Sandbox, run: &DvreWorkflow) {
         sandbox.children::<ConfigMap>(run).await,
         [names::config_map(&name)]
     );
-    sandbox.event(run, "Completed").await;
-    assert_eq!(
-        sandbox.event_reasons(run).await,
-        ["Completed", "RunnerJobCreated"]
+    told_once(sandbox, run, &["RunnerJobCreated", "Completed"]).await;
+}
+
+/// Checks that each of these milestones has one Event. On a busy node there may be others beside them
+/// that tell what a start waits for, but none is there twice.
+pub async fn told_once(sandbox: &Sandbox, run: &DvreWorkflow, milestones: &[&str]) {
+    for milestone in milestones {
+        sandbox.event(run, milestone).await;
+    }
+    let mut told = sandbox.event_reasons(run).await;
+    let count = told.len();
+    told.dedup();
+    assert_eq!(told.len(), count, "an Event is there twice: {told:?}");
+    let waits = ["Unschedulable", "RunnerNotReady"];
+    told.retain(|reason| !milestones.contains(&reason.as_str()));
+    assert!(
+        told.iter().all(|reason| waits.contains(&reason.as_str())),
+        "{told:?}"
     );
 }
 
