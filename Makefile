@@ -26,7 +26,7 @@ check: ## Format, lints, licences, docs, chart and generated files; no cluster
 
 .PHONY: unit
 unit: ## Tests that need no cluster
-	@cargo test --locked
+	@hack/unit
 
 .PHONY: plugin-test
 plugin-test: ## Tests of the StreamFlow plugin against the real engine

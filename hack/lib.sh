@@ -2,7 +2,7 @@
 # What the scripts behind the Makefile share. Sourced.
 # shellcheck source=hack/tools/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/tools/lib.sh"
-cd "$ROOT"
+cd "$ROOT" || exit
 
 # The namespace of the operator, for installing and for tests.
 export DVRE_OPERATOR_NAMESPACE=${DVRE_OPERATOR_NAMESPACE:-dvre-system}

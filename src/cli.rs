@@ -82,9 +82,9 @@ async fn operate(settings: Settings) -> Result<(), String> {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "operator starts");
     let server = server::serve(listener, context.clone(), stopped(stopping.clone()));
     let controller = controller::run(context, stopped(stopping));
-    let (served, ()) = tokio::join!(server, controller);
+    let (result, ()) = tokio::join!(server, controller);
     tracing::info!("operator ends");
-    served.map_err(|error| error.to_string())
+    result.map_err(|error| error.to_string())
 }
 
 /// Turns true once SIGTERM or SIGINT asks the process to end.

@@ -4,6 +4,7 @@
 //! one that was killed in between, can never start a run twice.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
 
@@ -74,10 +75,15 @@ fn shorten(name: &str, limit: usize) -> String {
     format!("{}-{}", head.trim_end_matches(['-', '.']), digest(name, 8))
 }
 
+/// The first `length` hexadecimal digits of a text's SHA-256.
 fn digest(text: &str, length: usize) -> String {
-    let hash = Sha256::digest(text.as_bytes());
-    let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    hex.chars().take(length).collect()
+    let mut hex = String::with_capacity(64);
+    for byte in Sha256::digest(text.as_bytes()) {
+        // Writing to a String never fails.
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex.truncate(length);
+    hex
 }
 
 #[cfg(test)]

@@ -13,6 +13,10 @@ use super::targets::Deployment;
 
 /// A CWL workflow run: the document, its inputs and where its steps run. One resource is one run:
 /// everything in `spec` is immutable except `suspend`, `cancel` and `ttlSecondsAfterFinished`.
+#[expect(
+    clippy::duplicated_attributes,
+    reason = "each print column has its own attributes"
+)]
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[kube(
     group = "dvre.io",

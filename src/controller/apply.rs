@@ -164,7 +164,7 @@ pub async fn write_status(
     let name = observed.workflow.name_any();
     // Remembered before it is sent: the watch may tell of it before the reply does.
     context.memory.update(observed.uid, |remembered| {
-        remembered.status = Some(status.clone())
+        remembered.status = Some(status.clone());
     });
     let write = super::within(api.patch_status(&name, &params, &patch));
     let milestones = join_all(events::milestones(context, observed, &status));

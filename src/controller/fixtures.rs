@@ -1,17 +1,27 @@
 //! Resources, Jobs and pods for tests, as the API server would show them.
 
-use std::sync::{Arc, LazyLock};
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "values are written in place by every caller"
+)]
+
+use std::sync::{Arc, LazyLock, Mutex};
 
 use clap::Parser;
+use http::{Method, Request, Response, StatusCode};
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
+use kube::Client;
+use kube::client::Body;
 use serde_json::{Value, json};
 
+use super::Context;
 use super::observe::{JobState, Observed};
 use crate::api::DvreWorkflow;
+use crate::metrics::Metrics;
 use crate::runner::record::Outcome;
-use crate::settings::RunSettings;
+use crate::settings::{RunSettings, Settings};
 
 /// When the resource and its Job were created.
 pub const CREATED: &str = "2026-01-01T00:00:00Z";
@@ -19,11 +29,12 @@ pub const CREATED: &str = "2026-01-01T00:00:00Z";
 #[derive(Parser)]
 struct Defaults {
     #[command(flatten)]
-    run: RunSettings,
+    settings: Settings,
 }
 
 /// The settings of an operator without flags.
-pub static SETTINGS: LazyLock<RunSettings> = LazyLock::new(|| Defaults::parse_from(["test"]).run);
+pub static SETTINGS: LazyLock<RunSettings> =
+    LazyLock::new(|| Defaults::parse_from(["test"]).settings.run);
 
 /// A resource with the given spec.
 pub fn workflow(spec: Value) -> DvreWorkflow {
@@ -119,4 +130,40 @@ pub fn ended(code: i32, reason: &str, message: &str) -> Value {
         "exitCode": code, "reason": reason, "message": message,
         "startedAt": "2026-01-01T00:00:02Z", "finishedAt": "2026-01-01T00:00:03Z"
     }}))
+}
+
+/// What a client asked for: method, path and query.
+pub type Requests = Arc<Mutex<Vec<String>>>;
+
+/// A context with a real client whose API server answers by `answer(method, path and query)`, and
+/// the requests it got.
+pub fn context(
+    answer: impl Fn(&Method, &str) -> (u16, Value) + Send + Sync + 'static,
+) -> (Context, Requests) {
+    let requests = Requests::default();
+    let seen = requests.clone();
+    let service = tower::service_fn(move |request: Request<Body>| {
+        let asked = request.uri().path_and_query().unwrap().as_str().to_owned();
+        seen.lock()
+            .unwrap()
+            .push(format!("{} {asked}", request.method()));
+        let (status, body) = answer(request.method(), &asked);
+        let response = Response::builder()
+            .status(StatusCode::from_u16(status).unwrap())
+            .body(Body::from(serde_json::to_vec(&body).unwrap()))
+            .unwrap();
+        futures::future::ready(Ok::<_, std::convert::Infallible>(response))
+    });
+    let settings = Defaults::parse_from(["test"]).settings;
+    let client = Client::new(service, "lab");
+    (
+        Context::new(client, settings, Arc::new(Metrics::default())),
+        requests,
+    )
+}
+
+/// An answer that says no.
+pub fn failure(code: u16, reason: &str, message: &str) -> (u16, Value) {
+    let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": message});
+    (code, status)
 }

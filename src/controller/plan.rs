@@ -20,7 +20,7 @@ const QUIET_START: SignedDuration = SignedDuration::from_secs(5);
 /// How often a pod that does not start is looked at beside its events.
 pub const STUCK_INTERVAL: Duration = Duration::from_secs(10);
 /// How often a run is looked at although nothing happened, in case a watch missed something.
-const IDLE_INTERVAL: Duration = Duration::from_secs(300);
+const IDLE_INTERVAL: Duration = Duration::from_mins(5);
 
 /// What is to be done for a resource.
 #[derive(Debug)]
@@ -308,6 +308,7 @@ fn stopping(observed: &Observed<'_>, stopped: &Stopped) -> Plan {
 }
 
 /// Time passed since an object's creation.
+#[must_use]
 pub fn since(created: Option<&Time>, now: Timestamp) -> SignedDuration {
     created.map_or(SignedDuration::ZERO, |created| {
         now.duration_since(created.0)

@@ -29,8 +29,10 @@ pub fn run(observed: &Observed<'_>) -> Result<Run, Trouble> {
     let (files, entrypoint) = documents(spec, &observed.config_maps)?;
     let inputs = layers(spec, &observed.config_maps)?;
     check_size(&files, &inputs)?;
-    let process = cwl::load(&files, &entrypoint).map_err(problem)?;
-    process.check_target(false).map_err(problem)?;
+    let process = cwl::load(&files, &entrypoint).map_err(|found| problem(&found))?;
+    process
+        .check_target(false)
+        .map_err(|found| problem(&found))?;
     let known = if inputs
         .iter()
         .any(|layer| matches!(layer, InputLayer::Secret(_)))
@@ -40,8 +42,10 @@ pub fn run(observed: &Observed<'_>) -> Result<Run, Trouble> {
         Known::All
     };
     let merged = merged(&inputs)?;
-    process.check_inputs(&merged, known).map_err(problem)?;
-    cwl::check_added_requirements(&merged, false).map_err(problem)?;
+    process
+        .check_inputs(&merged, known)
+        .map_err(|found| problem(&found))?;
+    cwl::check_added_requirements(&merged, false).map_err(|found| problem(&found))?;
     let owner = workflow
         .controller_owner_ref(&())
         .unwrap_or_else(|| OwnerReference {
@@ -181,7 +185,7 @@ fn merged(layers: &[InputLayer]) -> Result<Map<String, Value>, Trouble> {
         } else {
             "spec.inputs".to_owned()
         };
-        let object = cwl::read_object(&place, text).map_err(problem)?;
+        let object = cwl::read_object(&place, text).map_err(|found| problem(&found))?;
         merged.extend(object);
     }
     Ok(merged)
@@ -232,7 +236,7 @@ fn no_key(name: &str, key: &str) -> Trouble {
     )
 }
 
-fn problem(problem: cwl::Problem) -> Trouble {
+fn problem(problem: &cwl::Problem) -> Trouble {
     let reason = match problem.kind {
         cwl::Kind::InvalidWorkflow => Reason::InvalidWorkflow,
         cwl::Kind::InvalidInputs => Reason::InvalidInputs,

@@ -83,7 +83,6 @@ fn run_file(run: &Run) -> RunFile {
     RunFile {
         namespace: run.namespace.clone(),
         name: run.name.clone(),
-        attempt: 1,
         engine: EngineChoice::StreamFlow,
         deployment: run.deployment.clone(),
         entrypoint: run.entrypoint.clone(),

@@ -140,8 +140,8 @@ fn resources(
     let Some(own) = own else { return merged };
     let limits = merge(merged.limits.take(), own.limits.as_ref());
     let mut requests = merge(merged.requests.take(), own.requests.as_ref());
-    // The API server refuses a request above its limit: a limit below the operator's default
-    // request lowers that.
+    // A limit without a request of its own is requested whole, as Kubernetes does by itself: the
+    // operator's default request might even be above it, which the API server refuses.
     for (name, limit) in own.limits.iter().flatten() {
         if !own
             .requests

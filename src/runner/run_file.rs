@@ -27,7 +27,7 @@ pub enum EngineChoice {
     Cwltool,
 }
 
-/// One attempt of a run, as the operator describes it to the runner.
+/// A run, as the operator describes it to the runner.
 ///
 /// Unknown fields are ignored, so that an older runner image reads what a newer operator writes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,8 +37,6 @@ pub struct RunFile {
     pub namespace: String,
     /// Name of the resource.
     pub name: String,
-    /// Number of this attempt, from 1.
-    pub attempt: u32,
     /// The engine that the resource asks for. Default `Auto`.
     #[serde(default)]
     pub engine: EngineChoice,
@@ -95,7 +93,7 @@ mod tests {
 
     #[test]
     fn reads_a_minimal_file_and_ignores_unknown_fields() {
-        let text = r#"{"namespace":"default","name":"hello","attempt":1,"deployment":"local",
+        let text = r#"{"namespace":"default","name":"hello","deployment":"local",
                        "entrypoint":"main.cwl#main","inputs":["/dvre/run/inputs.json"],"later":true}"#;
         let run: RunFile = serde_json::from_str(text).unwrap();
         assert_eq!(run.engine, EngineChoice::Auto);
@@ -111,7 +109,6 @@ mod tests {
         let run = RunFile {
             namespace: "default".into(),
             name: "hello".into(),
-            attempt: 1,
             engine: EngineChoice::StreamFlow,
             deployment: "local".into(),
             entrypoint: "main.cwl".into(),

@@ -3,10 +3,12 @@
 Everything else that the plugin does also works under the plain `streamflow` command.
 """
 
+import logging
 import os
 import signal
 import sys
 from types import FrameType
+from typing import NoReturn
 
 from dvre_streamflow import lazy
 
@@ -18,8 +20,16 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def run() -> int:
-    """Run `streamflow` with the arguments of this process and return its exit code."""
+def _leave(code: int) -> NoReturn:
+    """Exit at once: taking the interpreter down in order costs 0.4 s and nothing is left to do."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def run() -> NoReturn:
+    """Run `streamflow` with the arguments of this process and exit with its code."""
     # A process that a shell started in the background ignores SIGINT.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _interrupt)
@@ -27,6 +37,7 @@ def run() -> int:
     try:
         from streamflow.main import main
 
-        return main(sys.argv[1:])
+        code = main(sys.argv[1:])
     except KeyboardInterrupt:
-        return INTERRUPTED
+        code = INTERRUPTED
+    _leave(code)

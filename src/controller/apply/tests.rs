@@ -1,61 +1,16 @@
 //! How children and status are written when the API server says something else than yes.
 
-use std::sync::{Arc, Mutex};
-
-use clap::Parser;
-use http::{Method, Request, Response, StatusCode};
-use kube::Client;
-use kube::client::Body;
+use http::Method;
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::controller::fixtures::{hello, observed};
+use crate::controller::fixtures::{context, failure, hello, observed};
 use crate::controller::plan::plan;
-use crate::metrics::Metrics;
-use crate::settings::Settings;
 
-#[derive(Parser)]
-struct Defaults {
-    #[command(flatten)]
-    settings: Settings,
-}
-
-type Requests = Arc<Mutex<Vec<String>>>;
-
-/// A context whose API server answers by `answer(method, path)`, and the requests it got.
-fn context(
-    answer: impl Fn(&Method, &str) -> (u16, Value) + Send + Sync + 'static,
-) -> (Context, Requests) {
-    let requests = Requests::default();
-    let seen = requests.clone();
-    let answer = Arc::new(answer);
-    let service = tower::service_fn(move |request: Request<Body>| {
-        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        seen.lock().unwrap().push(format!("{method} {path}"));
-        let (status, body) = answer(&method, &path);
-        let response = Response::builder()
-            .status(StatusCode::from_u16(status).unwrap())
-            .body(Body::from(serde_json::to_vec(&body).unwrap()))
-            .unwrap();
-        futures::future::ready(Ok::<_, std::convert::Infallible>(response))
-    });
-    let settings = Defaults::parse_from(["test"]).settings;
-    (
-        Context::new(
-            Client::new(service, "lab"),
-            settings,
-            Arc::new(Metrics::default()),
-        ),
-        requests,
-    )
-}
-
-fn failure(code: u16, reason: &str, message: &str) -> (u16, Value) {
-    (
-        code,
-        json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": message}),
-    )
+/// The last part of a path.
+fn last(path: &str) -> &str {
+    path.split('?').next().unwrap().rsplit('/').next().unwrap()
 }
 
 /// A child as the server has it, controlled by a DvreWorkflow of a uid, or by nobody.
@@ -69,7 +24,7 @@ fn child(name: &str, owner: Option<&str>) -> Value {
 
 /// Says yes to the ConfigMap, and that the Job is there already, belonging to `owner`.
 fn job_exists(owner: Option<&'static str>) -> impl Fn(&Method, &str) -> (u16, Value) {
-    move |method, path| match (method.as_str(), path.rsplit('/').next().unwrap()) {
+    move |method, path| match (method.as_str(), last(path)) {
         ("POST", "configmaps") => (201, child("hello-run", Some("u-1"))),
         ("POST", "jobs") => failure(
             409,
@@ -99,9 +54,9 @@ async fn a_launch_takes_two_writes_and_an_event() {
     assert_eq!(
         requests,
         [
-            "POST /api/v1/namespaces/lab/configmaps",
-            "POST /apis/batch/v1/namespaces/lab/jobs",
-            "POST /apis/events.k8s.io/v1/namespaces/lab/events",
+            "POST /api/v1/namespaces/lab/configmaps?&fieldManager=dvre-operator",
+            "POST /apis/batch/v1/namespaces/lab/jobs?&fieldManager=dvre-operator",
+            "POST /apis/events.k8s.io/v1/namespaces/lab/events?",
         ]
     );
 }
@@ -113,7 +68,7 @@ async fn our_own_job_of_before_a_crash_counts_as_created() {
     assert_eq!(
         requests
             .iter()
-            .filter(|request| request.starts_with("POST") && request.ends_with("/jobs"))
+            .filter(|request| request.starts_with("POST") && request.contains("/jobs?"))
             .count(),
         1
     );
@@ -172,7 +127,7 @@ async fn trouble_of_the_server_is_tried_again() {
 
 #[tokio::test]
 async fn a_launch_goes_on_without_its_event() {
-    let (plan, _) = launched(|_, path| match path.rsplit('/').next().unwrap() {
+    let (plan, _) = launched(|_, path| match last(path) {
         "events" => failure(403, "Forbidden", "no"),
         _ => (201, child("hello-1", Some("u-1"))),
     })

@@ -10,7 +10,7 @@ fn of(observed: &Observed<'_>) -> Option<DvreWorkflowStatus> {
     status(observed, &plan(observed))
 }
 
-fn record(extra: Value) -> String {
+fn record(extra: &Value) -> String {
     let mut record = json!({"version": 1, "phase": "Succeeded", "reason": "Completed", "message": "done",
         "engine": "streamflow", "completed": 1, "total": 1,
         "steps": [{"name": "/", "phase": "Succeeded", "completed": 1, "total": 1, "exitCode": 0}]});
@@ -43,7 +43,7 @@ fn kstatus(status: &DvreWorkflowStatus, generation: i64) -> &'static str {
 fn a_success_carries_outputs_steps_and_times() {
     let workflow = hello();
     let text = record(
-        json!({"outputs": {"output": {"class": "File", "contents": "Hello StreamFlow!\n"}, "none": null}}),
+        &json!({"outputs": {"output": {"class": "File", "contents": "Hello StreamFlow!\n"}, "none": null}}),
     );
     let status = of(&with_pod(&workflow, 5, Some(ended(0, "Completed", &text)))).unwrap();
     insta::assert_yaml_snapshot!(status);
@@ -170,7 +170,7 @@ fn the_same_observation_gives_the_same_status() {
 #[test]
 fn outputs_that_do_not_fit_are_cut_and_that_is_said() {
     let workflow = hello();
-    let text = record(json!({"outputs": {"output": "x".repeat(60_000)}}));
+    let text = record(&json!({"outputs": {"output": "x".repeat(60_000)}}));
     let status = of(&with_pod(&workflow, 5, Some(ended(0, "Completed", &text)))).unwrap();
     assert!(serde_json::to_string(&status).unwrap().len() <= MAX_STATUS_BYTES);
     assert!(status.outputs.is_none());
@@ -188,7 +188,8 @@ fn a_thousand_steps_are_summed_up() {
     let steps: Vec<Value> = (0..1000)
         .map(|n| json!({"name": format!("/step-{n}"), "phase": "Succeeded", "completed": 2, "total": 2}))
         .collect();
-    let text = record(json!({"steps": steps, "stepCount": 1000, "completed": 2000, "total": 2000}));
+    let text =
+        record(&json!({"steps": steps, "stepCount": 1000, "completed": 2000, "total": 2000}));
     let status = of(&with_pod(&workflow, 5, Some(ended(0, "Completed", &text)))).unwrap();
     assert_eq!(status.steps.len(), MAX_STEPS + 1);
     let rest = status.steps.last().unwrap();
