@@ -6,6 +6,7 @@ pub mod children;
 pub mod events;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub mod guarded;
 pub mod memory;
 pub mod observe;
 pub mod plan;
@@ -18,13 +19,13 @@ pub mod validate;
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::stream::{self, BoxStream};
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
-use kube::core::DeserializeGuard;
 use kube::runtime::controller::{Action, Config, ReconcileRequest, applier};
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::watcher::{self, Event};
@@ -32,15 +33,12 @@ use kube::runtime::{WatchStreamExt, watcher as watch};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
-use crate::api::DvreWorkflow;
 use crate::metrics::Metrics;
 use crate::names;
 use crate::settings::Settings;
 use children::Index;
+use guarded::Guarded;
 use memory::Memory;
-
-/// A resource that may not have the shape we know: one bad object must not stop its neighbours.
-pub type Guarded = DeserializeGuard<DvreWorkflow>;
 
 /// Only runs that are not over are watched, so that memory is used for those alone.
 const ACTIVE: &str = "status.phase!=Succeeded,status.phase!=Failed,status.phase!=Cancelled";
@@ -59,6 +57,8 @@ pub struct Context {
     pub jobs: Arc<Index<Job>>,
     /// Runner pods, by the uid of their Job.
     pub pods: Arc<Index<Pod>>,
+    /// Whether the first list of resources has arrived.
+    pub listed: AtomicBool,
     /// What we wrote last.
     pub memory: Memory,
     /// Counters.
@@ -106,10 +106,17 @@ impl Context {
             settings,
             jobs: Arc::new(children::jobs()),
             pods: Arc::new(children::pods()),
+            listed: AtomicBool::new(false),
             memory: Memory::default(),
             metrics,
             instance: std::env::var("HOSTNAME").unwrap_or_else(|_| names::OPERATOR.to_owned()),
         }
+    }
+
+    /// Whether the watches have shown what there is.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.listed.load(Ordering::Relaxed) && self.jobs.is_ready() && self.pods.is_ready()
     }
 
     fn api<K>(&self) -> Api<K>
@@ -136,8 +143,7 @@ pub async fn run(
             context.api::<Guarded>(),
             watch::Config::default().fields(ACTIVE),
         )
-        .default_backoff()
-        .modify(prune),
+        .default_backoff(),
     );
     let queue = stream::select_all([
         resource_requests(resources, store.clone(), context.clone()).boxed(),
@@ -205,11 +211,14 @@ fn resource_requests(
                 vec![]
             }
             // Only now does the store hold what was listed.
-            Ok(Event::InitDone) => store
-                .state()
-                .iter()
-                .map(|o| Ok(ObjectRef::from_obj(&**o)))
-                .collect(),
+            Ok(Event::InitDone) => {
+                context.listed.store(true, Ordering::Relaxed);
+                let listed = store.state();
+                listed
+                    .iter()
+                    .map(|object| Ok(ObjectRef::from_obj(&**object)))
+                    .collect()
+            }
             Ok(Event::Init | Event::InitApply(_)) => vec![],
             Err(error) => vec![Err(error)],
         };
@@ -231,14 +240,6 @@ fn requested(
     }
 }
 
-fn prune(object: &mut Guarded) {
-    let meta = object.meta_mut();
-    meta.managed_fields = None;
-    if let Some(annotations) = &mut meta.annotations {
-        annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
-    }
-}
-
 fn reconcile_boxed(
     object: Arc<Guarded>,
     context: Arc<Context>,
@@ -250,10 +251,10 @@ fn reconcile_boxed(
 #[tracing::instrument(skip_all)]
 async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Error> {
     context.metrics.reconciled();
-    let workflow = match &object.0 {
+    let workflow = match &object.object {
         Ok(workflow) => workflow,
-        Err(invalid) => {
-            unreadable::record(&context, invalid).await?;
+        Err(error) => {
+            unreadable::record(&context, &object.metadata, error).await?;
             return Ok(Action::await_change());
         }
     };

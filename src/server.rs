@@ -30,12 +30,12 @@ pub async fn serve(
 
 /// Ready once the watches have shown what there is.
 async fn ready(State(context): State<Arc<Context>>) -> impl IntoResponse {
-    if context.jobs.is_ready() && context.pods.is_ready() {
+    if context.is_ready() {
         (StatusCode::OK, "ok")
     } else {
         (
             StatusCode::SERVICE_UNAVAILABLE,
-            "the first lists of Jobs and pods have not arrived yet",
+            "the first lists of DvreWorkflows, Jobs and pods have not all arrived yet",
         )
     }
 }

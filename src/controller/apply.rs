@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use k8s_openapi::api::batch::v1::Job;
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::{PartialObjectMeta, Patch, PatchParams, PostParams};
 use kube::core::Status;
 use kube::{Api, Resource, ResourceExt};
 use serde::Serialize;
@@ -150,7 +150,9 @@ pub async fn write_status(
         return Ok(());
     }
     let namespace = observed.workflow.namespace().unwrap_or_default();
-    let api: Api<DvreWorkflow> = Api::namespaced(context.client.clone(), &namespace);
+    // The reply is the whole resource, of which nothing is needed.
+    let api: Api<PartialObjectMeta<DvreWorkflow>> =
+        Api::namespaced(context.client.clone(), &namespace);
     // The whole status is replaced: a merge would drop the nulls of CWL outputs and keep what is gone.
     // The test keeps it from hitting a later resource of the same name.
     let patch = Patch::<()>::Json(serde_json::from_value(json!([
@@ -188,7 +190,8 @@ fn is_gone(error: &Error) -> bool {
     let Error::Kube(kube::Error::Api(status)) = error else {
         return false;
     };
-    status.is_not_found() || (status.code == 422 && status.message.contains("test"))
+    // The answer to a patch whose test fails; a status that is not valid is refused in other words.
+    status.is_not_found() || (status.code == 422 && status.message.contains("rejected our request"))
 }
 
 #[cfg(test)]

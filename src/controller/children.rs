@@ -11,7 +11,7 @@ use kube::runtime::watcher::{self, Event};
 use kube::{Resource, ResourceExt};
 use tokio::sync::watch;
 
-use super::Guarded;
+use super::guarded::Guarded;
 use crate::names;
 
 /// Objects of one kind by namespace and a key of their own.

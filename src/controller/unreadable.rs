@@ -1,10 +1,9 @@
 //! A stored resource that does not have the shape we know, as after a downgrade: it gets a condition
 //! and is left alone.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::Api;
 use kube::api::{Patch, PatchParams};
-use kube::core::error_boundary::InvalidObject;
 use serde_json::json;
 
 use super::{Context, Error};
@@ -12,15 +11,11 @@ use crate::api::conditions::{Accepted, Verdict, conditions, phase};
 use crate::api::{DvreWorkflow, DvreWorkflowStatus, Phase, Reason};
 
 /// Says in status that the resource cannot be read.
-pub async fn record(context: &Context, invalid: &InvalidObject) -> Result<(), Error> {
-    let meta = &invalid.metadata;
+pub async fn record(context: &Context, meta: &ObjectMeta, error: &str) -> Result<(), Error> {
     let (Some(namespace), Some(name), Some(uid)) = (&meta.namespace, &meta.name, &meta.uid) else {
         return Ok(());
     };
-    let message = format!(
-        "the resource does not have the shape that this operator knows: {}",
-        invalid.error
-    );
+    let message = format!("the resource does not have the shape that this operator knows: {error}");
     let message: String = message.chars().take(500).collect();
     let verdict = Verdict {
         phase: Phase::Failed,

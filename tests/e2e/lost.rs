@@ -10,8 +10,8 @@ use kube::ResourceExt;
 use kube::api::{DeleteParams, EvictParams};
 
 use crate::sandbox::{Sandbox, reason};
-use crate::shell;
 use crate::verdict::failed;
+use crate::{OPERATOR, shell};
 
 /// A run that goes on until somebody stops it.
 async fn running(purpose: &str) -> (Sandbox, Pod) {
@@ -60,6 +60,7 @@ async fn a_pod_that_is_deleted() {
 #[ignore = "needs a cluster with the operator: make e2e"]
 async fn a_pod_that_is_evicted() {
     let (sandbox, pod) = running("pod-evicted").await;
+    let _there = OPERATOR.read().await;
     sandbox
         .api::<Pod>()
         .evict(&pod.name_any(), &EvictParams::default())

@@ -22,6 +22,10 @@ mod sandbox;
 mod starting;
 mod verdict;
 
+/// Held by the test that kills the operator while it is away, and shared by those whose run passes
+/// through states that nobody would see meanwhile.
+static OPERATOR: tokio::sync::RwLock<()> = tokio::sync::RwLock::const_new(());
+
 /// The spec of a run of one shell script. Fields can follow it, a line each. It requests little, so
 /// that a full node does not change how a start goes.
 fn shell(script: &str) -> String {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{Namespace as CoreNamespace, ServiceAccount};
-use kube::api::{ApiResource, DynamicObject, Patch, PatchParams, PostParams};
+use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::GroupVersionKind;
 use kube::runtime::wait::await_condition;
 use kube::{Api, Client, Resource, ResourceExt};
@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 /// How long anything may take: far more than it does, so that only what hangs runs into it.
-pub const LIMIT: Duration = Duration::from_secs(300);
+pub const LIMIT: Duration = Duration::from_mins(5);
 
 /// Keeps namespaces for a look at what is in them.
 const KEEP: &str = "DVRE_E2E_KEEP";
@@ -119,7 +119,7 @@ impl Drop for Namespace {
         blocking(async move {
             let client = Client::try_default().await?;
             Api::<CoreNamespace>::all(client)
-                .delete(&name, &Default::default())
+                .delete(&name, &DeleteParams::default())
                 .await
                 .map(|_| ())
         });

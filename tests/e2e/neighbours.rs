@@ -5,19 +5,15 @@ use std::env;
 
 use dvre_operator::api::{DvreWorkflow, Phase, Reason};
 use dvre_operator::names;
-use futures::StreamExt;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::api::{DeleteParams, ListParams};
-use kube::core::PartialObjectMeta;
-use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, ResourceExt};
 use serde_json::json;
 
-use crate::namespace::in_time;
 use crate::sandbox::Sandbox;
-use crate::shell;
 use crate::verdict::{failed, ran_once, refused, succeeded};
+use crate::{OPERATOR, shell};
 
 #[tokio::test]
 #[ignore = "needs a cluster with the operator: make e2e"]
@@ -95,30 +91,43 @@ async fn a_config_map_of_somebody_else_is_left_alone() {
 #[ignore = "needs a cluster with the operator: make e2e"]
 async fn strange_neighbours_stop_nobody() {
     let sandbox = Sandbox::new("neighbours").await;
-    let weight = i64::from(i32::MAX) + 1;
+    let tool = json!({
+        "cwlVersion": "v1.2", "class": "CommandLineTool", "baseCommand": "true", "inputs": {}, "outputs": {},
+    });
+    // The schema takes any integer there, the type behind it does not.
+    let heavy = json!([{
+        "weight": i64::from(i32::MAX) + 1, "podAffinityTerm": { "topologyKey": "zone" },
+    }]);
+    let heavy = json!({ "preferredDuringSchedulingIgnoredDuringExecution": heavy });
     let strange = [
+        ("empty", "InvalidWorkflow", json!({ "cwl": {} })),
         (
             "number",
-            json!({ "cwl": { "cwlVersion": 1.2, "class": [], "inputs": 7, "outputs": null } }),
+            "InvalidWorkflow",
+            json!({ "cwl": { "cwlVersion": 1.2, "class": [], "inputs": 7 } }),
         ),
-        ("empty", json!({ "cwl": {} })),
-        // The schema takes any number here, the type behind it does not.
         (
             "heavy",
-            json!({ "cwl": {}, "runner": { "affinity": { "podAffinity": {
-            "preferredDuringSchedulingIgnoredDuringExecution": [
-                { "weight": weight, "podAffinityTerm": { "topologyKey": "zone" } },
-            ] } } } }),
+            "InvalidObject",
+            json!({ "cwl": tool, "runner": { "affinity": { "podAffinity": heavy } } }),
+        ),
+        (
+            "much",
+            "ChildRefused",
+            json!({ "cwl": tool, "runner": { "resources": { "limits": { "memory": "much" } } } }),
+        ),
+        (
+            "label",
+            "ChildRefused",
+            json!({ "cwl": tool, "runner": { "podLabels": { "not a key!": "x" } } }),
         ),
     ];
-    for (name, spec) in strange {
-        let object = json!({
-            "apiVersion": "dvre.io/v1alpha1", "kind": "DvreWorkflow",
-            "metadata": { "name": name }, "spec": spec,
-        });
-        if let Err(refusal) = sandbox.try_apply(&object).await {
-            println!("{name} was refused at the door: {refusal}");
-        }
+    for (name, _, spec) in &strange {
+        sandbox.submit(name, &spec.to_string()).await;
+    }
+    for (name, reason, _) in &strange {
+        let text = sandbox.failed_unread(name).await;
+        assert!(text.contains(&format!("\"reason\":\"{reason}\"")), "{text}");
     }
     let run = sandbox.run("ordinary", &shell("true")).await;
     succeeded(&run);
@@ -141,14 +150,7 @@ async fn a_document_nested_without_end_stops_nobody() {
     );
     let run = sandbox.run("ordinary", &shell("true")).await;
     succeeded(&run);
-    // What is nested is not read here either: the API server is asked for those that failed.
-    let failed = watcher::Config::default().fields("metadata.name=nested,status.phase=Failed");
-    let watch = watcher(sandbox.api::<PartialObjectMeta<DvreWorkflow>>(), failed).applied_objects();
-    let mut watch = std::pin::pin!(watch);
-    in_time("the nested one is refused", watch.next())
-        .await
-        .unwrap()
-        .unwrap();
+    sandbox.failed_unread("nested").await;
 }
 
 /// Where the operator runs.
@@ -162,6 +164,7 @@ fn operators(sandbox: &Sandbox) -> Api<Pod> {
 #[ignore = "needs a cluster with the operator: make e2e"]
 async fn an_operator_that_is_killed_goes_on_where_it_was() {
     let sandbox = Sandbox::new("restart").await;
+    let _away = OPERATOR.write().await;
     sandbox.submit("restart", &shell("sleep 8")).await;
     sandbox.reaches("restart", Phase::Running).await;
     let selector = ListParams::default().labels("app.kubernetes.io/name=dvre-operator");

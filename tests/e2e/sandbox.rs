@@ -5,10 +5,12 @@ use std::ops::Deref;
 use dvre_operator::api::{DvreWorkflow, Phase, Reason};
 use dvre_operator::names;
 use futures::{StreamExt, TryStreamExt};
+use http::Request;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Event, Pod};
-use kube::api::{ListParams, LogParams};
+use kube::api::{ApiResource, DynamicObject, ListParams, LogParams};
+use kube::core::PartialObjectMeta;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
@@ -100,20 +102,31 @@ impl Sandbox {
         .expect("the condition holds for an object only")
     }
 
+    /// Waits until a run failed that this client cannot read, and returns its text.
+    pub async fn failed_unread(&self, name: &str) -> String {
+        let failed = format!("metadata.name={name},status.phase=Failed");
+        let metadata = self.api::<PartialObjectMeta<DvreWorkflow>>();
+        first(
+            metadata,
+            watcher::Config::default().fields(&failed),
+            &format!("{name} failed"),
+            |_| true,
+        )
+        .await;
+        let address = self.api::<DvreWorkflow>().resource_url().to_owned();
+        let request = Request::get(format!("{address}/{name}")).body(Vec::new());
+        let text = self
+            .client
+            .request_text(request.expect("a request must be well-formed"))
+            .await;
+        text.expect("the API server must answer")
+    }
+
     /// The runner's pod of the first attempt, once there is one that is as the condition wants it.
     pub async fn pod(&self, run: &str, what: &str, condition: impl Fn(&Pod) -> bool) -> Pod {
         let selector = format!("batch.kubernetes.io/job-name={}", names::job(run, 1));
-        let pods = watcher(
-            self.api::<Pod>(),
-            watcher::Config::default().labels(&selector),
-        );
-        let found = pods
-            .applied_objects()
-            .try_filter(|pod| std::future::ready(condition(pod)));
-        let mut found = std::pin::pin!(found);
-        let next = in_time(what, found.next()).await;
-        next.expect("a watch does not end")
-            .expect("pods must be readable")
+        let pods = watcher::Config::default().labels(&selector);
+        first(self.api::<Pod>(), pods, what, condition).await
     }
 
     /// The log of the runner of the first attempt.
@@ -199,6 +212,24 @@ impl Sandbox {
     }
 }
 
+/// The first object of a watch that is as the condition wants it.
+async fn first<K>(
+    api: Api<K>,
+    config: watcher::Config,
+    what: &str,
+    condition: impl Fn(&K) -> bool,
+) -> K
+where
+    K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
+{
+    let found = watcher(api, config).applied_objects();
+    let found = found.try_filter(|object| std::future::ready(condition(object)));
+    let mut found = std::pin::pin!(found);
+    let next = in_time(what, found.next()).await;
+    next.expect("a watch does not end")
+        .expect("the API server must be reachable")
+}
+
 impl Drop for Sandbox {
     fn drop(&mut self) {
         if std::thread::panicking() {
@@ -211,11 +242,10 @@ impl Drop for Sandbox {
 /// Prints what somebody needs who looks for the cause of a failed test.
 async fn describe(client: Client, namespace: &str) -> kube::Result<()> {
     let all = ListParams::default();
-    for run in Api::<DvreWorkflow>::namespaced(client.clone(), namespace)
-        .list(&all)
-        .await?
-    {
-        let status = serde_yaml::to_string(&run.status).unwrap_or_default();
+    let resource = ApiResource::erase::<DvreWorkflow>(&());
+    let runs = Api::<DynamicObject>::namespaced_with(client.clone(), namespace, &resource);
+    for run in runs.list(&all).await? {
+        let status = serde_yaml::to_string(&run.data["status"]).unwrap_or_default();
         eprintln!("--- {namespace}/{}\n{status}", run.name_any());
     }
     eprintln!("--- events");

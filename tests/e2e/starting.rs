@@ -4,8 +4,8 @@ use dvre_operator::api::{Phase, Reason};
 use k8s_openapi::api::batch::v1::Job;
 
 use crate::sandbox::Sandbox;
-use crate::shell;
 use crate::verdict::{failed, told_once};
+use crate::{OPERATOR, shell};
 
 /// A run whose pod can go to any node that has room, with further settings of the pod.
 fn runner(settings: &str) -> String {
@@ -15,6 +15,7 @@ fn runner(settings: &str) -> String {
 /// Submits a run that cannot start within its deadline: status gives the cause while it waits, and
 /// the same cause at the end.
 async fn does_not_start(sandbox: &Sandbox, name: &str, spec: &str, reason: Reason, parts: &[&str]) {
+    let _there = OPERATOR.read().await;
     sandbox.submit(name, spec).await;
     let waiting = sandbox.says(name, reason).await;
     assert_eq!(

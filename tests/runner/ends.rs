@@ -218,7 +218,7 @@ fn wrong_inputs_are_told_before_the_engine_starts() {
 
 #[test]
 fn there_is_a_record_even_without_a_readable_run() {
-    let ended = World::new().with("attempt", json!("first")).run();
+    let ended = World::new().with("graceSeconds", json!("long")).run();
     assert_eq!(
         (ended.outcome.reason, ended.code),
         (Reason::InternalError, Some(1))

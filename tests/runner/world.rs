@@ -54,7 +54,7 @@ impl World {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let root = env::temp_dir().join(format!("dvre-runner-{}-{number}", std::process::id()));
-        let run = json!({"namespace": "default", "name": "hello", "attempt": 1, "deployment": "local",
+        let run = json!({"namespace": "default", "name": "hello", "deployment": "local",
             "entrypoint": "main.cwl", "inputs": ["/dvre/run/inputs.json"], "graceSeconds": 20});
         let runner = PathBuf::from(env!("CARGO_BIN_EXE_dvre-runner"));
         let world = Self {

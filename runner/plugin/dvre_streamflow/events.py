@@ -20,6 +20,9 @@ _SEND_TIMEOUT = 10.0
 _FLUSH_TIMEOUT = 5.0
 
 
+_open: list["Events"] = []
+
+
 class Events:
     """The queue of events on their way out."""
 
@@ -41,6 +44,7 @@ class Events:
         )
         self._thread.start()
         atexit.register(self.close)
+        _open.append(self)
 
     def emit(self, event: str, **fields: object) -> None:
         """Queue one event, stamped with the time."""
@@ -67,6 +71,12 @@ class Events:
                     connection.sendall(line)
                 except OSError:
                     return
+
+
+def flush() -> None:
+    """Send what is still queued; for an exit that runs no handlers."""
+    for events in _open:
+        events.close()
 
 
 def from_environment() -> Events:

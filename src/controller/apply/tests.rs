@@ -158,7 +158,7 @@ async fn an_unchanged_status_is_not_written() {
 #[case::deleted_and_created_anew(
     422,
     "Invalid",
-    "the server rejected our request: testing path /metadata/uid value failed: test failed"
+    "the server rejected our request due to an error in our request"
 )]
 #[tokio::test]
 async fn the_status_of_a_resource_that_is_gone_is_dropped(

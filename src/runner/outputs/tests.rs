@@ -20,7 +20,7 @@ fn world(files: &[(&str, &str)]) -> Folder {
 }
 
 fn gather(world: &Folder, outputs: &Value, claim: bool) -> Result<Value, Failure> {
-    let run = json!({"namespace": "n", "name": "x", "attempt": 1, "deployment": "local", "entrypoint": "m",
+    let run = json!({"namespace": "n", "name": "x", "deployment": "local", "entrypoint": "m",
         "outputs": claim.then_some("/claim"), "contentsLimitBytes": 8});
     let text = outputs
         .to_string()

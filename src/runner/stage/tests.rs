@@ -31,7 +31,7 @@ fn world(inputs: &[(&str, &str)], volumes: &[&str]) -> (Folder, Layout, RunFile)
         .unwrap();
     }
     let run = serde_json::from_value(serde_json::json!({
-        "namespace": "default", "name": "hello", "attempt": 1, "deployment": "local",
+        "namespace": "default", "name": "hello", "deployment": "local",
         "entrypoint": "main.cwl", "secretInputs": true,
         "inputs": inputs.iter().map(|(path, _)| path).collect::<Vec<_>>(), "copyVolumes": volumes,
     }))
