@@ -81,8 +81,9 @@ async fn operate(settings: Settings) -> Result<(), String> {
     let stopping = stop_signal().map_err(|error| error.to_string())?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "operator starts");
     let server = server::serve(listener, context.clone(), stopped(stopping.clone()));
-    let controller = controller::run(context, stopped(stopping));
-    let (result, ()) = tokio::join!(server, controller);
+    let controller = controller::run(context.clone(), stopped(stopping.clone()));
+    let finished = controller::finished::run(context, stopped(stopping));
+    let (result, (), ()) = tokio::join!(server, controller, finished);
     tracing::info!("operator ends");
     result.map_err(|error| error.to_string())
 }

@@ -4,6 +4,7 @@
 pub mod apply;
 pub mod children;
 pub mod events;
+pub mod finished;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub mod guarded;
@@ -145,17 +146,24 @@ pub async fn run(
         )
         .default_backoff(),
     );
+    let active = {
+        let store = store.clone();
+        move |workflow: &ObjectRef<Guarded>| store.get(workflow).is_some()
+    };
     let queue = stream::select_all([
         resource_requests(resources, store.clone(), context.clone()).boxed(),
         context
             .jobs
             .clone()
-            .follow(watched(&context, &children, children::prune_job))
+            .follow(
+                watched(&context, &children, children::prune_job),
+                active.clone(),
+            )
             .boxed(),
         context
             .pods
             .clone()
-            .follow(watched(&context, &children, children::prune_pod))
+            .follow(watched(&context, &children, children::prune_pod), active)
             .boxed(),
     ]);
     let metrics = context.metrics.clone();
@@ -205,9 +213,9 @@ fn resource_requests(
         let requests = match event {
             Ok(Event::Apply(object)) => vec![Ok(ObjectRef::from_obj(&object))],
             Ok(Event::Delete(object)) => {
-                context
-                    .memory
-                    .forget(object.meta().uid.as_deref().unwrap_or_default());
+                let uid = object.metadata.uid.as_deref().unwrap_or_default();
+                context.memory.forget(uid);
+                context.pods.forget(uid);
                 vec![]
             }
             // Only now does the store hold what was listed.

@@ -1,7 +1,7 @@
 //! The Jobs and runner pods that belong to runs, as the watches show them, found without a scan.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::batch::v1::Job;
@@ -12,11 +12,14 @@ use kube::{Resource, ResourceExt};
 use tokio::sync::watch;
 
 use super::guarded::Guarded;
+use super::pod;
 use crate::names;
 
 /// Objects of one kind by namespace and a key of their own.
 pub struct Index<K> {
     key: fn(&K) -> Option<String>,
+    /// How the last state of a deleted object is kept; None to forget it.
+    epitaph: Option<fn(&mut K)>,
     maps: Mutex<Maps<K>>,
     ready: watch::Sender<bool>,
 }
@@ -27,28 +30,46 @@ struct Maps<K> {
     live: Map<K>,
     /// The next list while it arrives; it replaces the live one at its end.
     next: Map<K>,
+    /// The last state of deleted objects whose run is not over.
+    gone: Map<K>,
 }
 
 impl<K: Resource + Clone> Index<K> {
-    fn new(key: fn(&K) -> Option<String>) -> Self {
+    fn new(key: fn(&K) -> Option<String>, epitaph: Option<fn(&mut K)>) -> Self {
         let maps = Maps {
             live: HashMap::new(),
             next: HashMap::new(),
+            gone: HashMap::new(),
         };
         Self {
             key,
+            epitaph,
             maps: Mutex::new(maps),
             ready: watch::Sender::new(false),
         }
     }
 
-    /// The object under a key.
+    fn lock(&self) -> MutexGuard<'_, Maps<K>> {
+        self.maps.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The object under a key; its last state where it was deleted and that is kept.
     #[must_use]
     pub fn get(&self, namespace: &str, key: &str) -> Option<Arc<K>> {
-        let maps = self.maps.lock().unwrap_or_else(PoisonError::into_inner);
-        maps.live
-            .get(&(namespace.to_owned(), key.to_owned()))
-            .cloned()
+        let maps = self.lock();
+        let key = (namespace.to_owned(), key.to_owned());
+        maps.live.get(&key).or_else(|| maps.gone.get(&key)).cloned()
+    }
+
+    /// Forgets the deleted objects of a resource whose run is over.
+    pub fn forget(&self, workflow_uid: &str) {
+        let of_it = |object: &Arc<K>| {
+            object
+                .labels()
+                .get(names::WORKFLOW_UID)
+                .is_some_and(|uid| uid == workflow_uid)
+        };
+        self.lock().gone.retain(|_, object| !of_it(object));
     }
 
     /// Returns once the first list has arrived.
@@ -63,12 +84,18 @@ impl<K: Resource + Clone> Index<K> {
         *self.ready.borrow()
     }
 
-    /// Takes over an event and says which resources it concerns.
-    fn apply(&self, event: &Event<K>) -> Vec<ObjectRef<Guarded>> {
-        let mut maps = self.maps.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Takes over an event and says which resources it concerns. What is deleted while `active` says
+    /// that its run is not over is kept in its last state.
+    fn apply(
+        &self,
+        event: &Event<K>,
+        active: impl Fn(&ObjectRef<Guarded>) -> bool,
+    ) -> Vec<ObjectRef<Guarded>> {
+        let mut maps = self.lock();
         match event {
             Event::Apply(object) => {
                 if let Some(key) = self.full_key(object) {
+                    maps.gone.remove(&key);
                     maps.live.insert(key, Arc::new(object.clone()));
                 }
                 workflow_of(object).into_iter().collect()
@@ -79,9 +106,10 @@ impl<K: Resource + Clone> Index<K> {
                     if maps
                         .live
                         .get(&key)
-                        .is_some_and(|known| known.uid() == object.uid())
+                        .is_none_or(|known| known.uid() == object.uid())
                     {
                         maps.live.remove(&key);
+                        self.bury(&mut maps, key, object, &active);
                     }
                 }
                 workflow_of(object).into_iter().collect()
@@ -102,8 +130,13 @@ impl<K: Resource + Clone> Index<K> {
                 let concerned: HashSet<_> = before
                     .values()
                     .chain(maps.live.values())
-                    .filter_map(|o| workflow_of(&**o))
+                    .filter_map(|object| workflow_of(&**object))
                     .collect();
+                for (key, object) in before {
+                    if !maps.live.contains_key(&key) {
+                        self.bury(&mut maps, key, &object, &active);
+                    }
+                }
                 drop(maps);
                 self.ready.send_replace(true);
                 concerned.into_iter().collect()
@@ -111,18 +144,35 @@ impl<K: Resource + Clone> Index<K> {
         }
     }
 
+    fn bury(
+        &self,
+        maps: &mut Maps<K>,
+        key: (String, String),
+        object: &K,
+        active: &impl Fn(&ObjectRef<Guarded>) -> bool,
+    ) {
+        let Some(epitaph) = self.epitaph else { return };
+        if workflow_of(object).is_some_and(|workflow| active(&workflow)) {
+            let mut last = object.clone();
+            epitaph(&mut last);
+            maps.gone.insert(key, Arc::new(last));
+        }
+    }
+
     fn full_key(&self, object: &K) -> Option<(String, String)> {
         Some((object.namespace()?, (self.key)(object)?))
     }
 
-    /// Keeps the index up to date with a watch and says which resources each event concerns.
+    /// Keeps the index up to date with a watch and says which resources each event concerns. `active`
+    /// tells whether the run of a resource is not over.
     pub fn follow(
         self: Arc<Self>,
         events: impl Stream<Item = watcher::Result<Event<K>>>,
+        active: impl Fn(&ObjectRef<Guarded>) -> bool,
     ) -> impl Stream<Item = watcher::Result<ObjectRef<Guarded>>> {
         events.flat_map(move |event| {
             let concerned = match event {
-                Ok(event) => self.apply(&event).into_iter().map(Ok).collect(),
+                Ok(event) => self.apply(&event, &active).into_iter().map(Ok).collect(),
                 Err(error) => vec![Err(error)],
             };
             futures::stream::iter(concerned)
@@ -133,13 +183,14 @@ impl<K: Resource + Clone> Index<K> {
 /// Jobs by name.
 #[must_use]
 pub fn jobs() -> Index<Job> {
-    Index::new(|job| job.metadata.name.clone())
+    Index::new(|job| job.metadata.name.clone(), None)
 }
 
-/// Runner pods by the uid of their Job.
+/// Runner pods by the uid of their Job. What a deleted one said at its end is kept: it may be gone
+/// before anybody has read it.
 #[must_use]
 pub fn pods() -> Index<Pod> {
-    Index::new(|pod| owner_uid(pod, "Job"))
+    Index::new(|pod| owner_uid(pod, "Job"), Some(pod::deleted))
 }
 
 /// Uid of the object's controlling owner of a kind.
@@ -179,54 +230,4 @@ pub fn prune_pod(pod: &mut Pod) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn job(name: &str, uid: &str) -> Job {
-        serde_json::from_value(json!({
-            "metadata": {"name": name, "namespace": "n", "uid": uid,
-                         "annotations": {"dvre.io/workflow": "hello"}}
-        }))
-        .unwrap()
-    }
-
-    #[test]
-    fn a_late_delete_does_not_remove_the_successor() {
-        let index = jobs();
-        index.apply(&Event::Apply(job("hello-1", "old")));
-        index.apply(&Event::Apply(job("hello-1", "new")));
-        index.apply(&Event::Delete(job("hello-1", "old")));
-        assert_eq!(index.get("n", "hello-1").unwrap().uid().unwrap(), "new");
-        index.apply(&Event::Delete(job("hello-1", "new")));
-        assert!(index.get("n", "hello-1").is_none());
-    }
-
-    #[test]
-    fn a_list_replaces_what_was_known() {
-        let index = jobs();
-        index.apply(&Event::Apply(job("gone", "1")));
-        index.apply(&Event::Init);
-        index.apply(&Event::InitApply(job("here", "2")));
-        assert!(
-            index.get("n", "gone").is_some(),
-            "the old list serves until the new one is whole"
-        );
-        assert!(!index.is_ready());
-        index.apply(&Event::InitDone);
-        assert!(index.is_ready());
-        assert!(index.get("n", "gone").is_none());
-        assert!(index.get("n", "here").is_some());
-    }
-
-    #[tokio::test]
-    async fn events_name_the_resource() {
-        let index = Arc::new(jobs());
-        let events = futures::stream::iter([Ok(Event::Apply(job("hello-1", "1")))]);
-        let found: Vec<_> = index.follow(events).collect().await;
-        assert_eq!(
-            found[0].as_ref().unwrap(),
-            &ObjectRef::new("hello").within("n")
-        );
-    }
-}
+mod tests;

@@ -48,6 +48,15 @@ pub fn is_over(pod: &Pod) -> bool {
     terminated(pod).is_some() || matches!(phase, Some("Succeeded" | "Failed"))
 }
 
+/// Marks the last state of a pod that was deleted: whatever it said, it is over.
+pub fn deleted(pod: &mut Pod) {
+    if !is_over(pod) {
+        let status = pod.status.get_or_insert_default();
+        status.phase = Some("Failed".to_owned());
+        status.message = Some("it was deleted".to_owned());
+    }
+}
+
 /// Why the pod does not start, when it says so.
 #[must_use]
 pub fn trouble(pod: &Pod) -> Option<Trouble> {

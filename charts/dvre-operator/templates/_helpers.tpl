@@ -77,11 +77,6 @@ a large number with an exponent. */}}
 - apiGroups: [dvre.io]
   resources: [dvreworkflows/status]
   verbs: [patch]
-# Where OwnerReferencesPermissionEnforcement is on, only who may do this can make a child that its
-# owner's deletion waits for.
-- apiGroups: [dvre.io]
-  resources: [dvreworkflows/finalizers]
-  verbs: [update]
 # By name only: what a workflow refers to, and the one that the run is made of.
 - apiGroups: [""]
   resources: [configmaps]
