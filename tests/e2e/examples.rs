@@ -4,7 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use dvre_operator::api::{DvreWorkflow, Reason};
-use dvre_operator::names;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::ResourceExt;
@@ -53,11 +52,8 @@ async fn hello() {
     let message = status.message.as_deref().unwrap_or_default();
     assert!(message.starts_with("1 step"), "{message}");
     ran_once(&sandbox, &run).await;
-    let rendered = sandbox
-        .api::<ConfigMap>()
-        .get(&names::config_map("hello"))
-        .await
-        .unwrap();
+    let rendered = &sandbox.children::<ConfigMap>(&run).await[0];
+    let rendered = sandbox.api::<ConfigMap>().get(rendered).await.unwrap();
     assert_eq!(rendered.immutable, Some(true));
     let job = sandbox.api::<Job>().get("hello-1").await.unwrap();
     for owner in [&rendered.owner_references()[0], &job.owner_references()[0]] {

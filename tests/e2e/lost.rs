@@ -10,7 +10,7 @@ use kube::ResourceExt;
 use kube::api::{DeleteParams, EvictParams};
 
 use crate::sandbox::{Sandbox, reason};
-use crate::verdict::failed;
+use crate::verdict::{failed, ran_once, succeeded};
 use crate::{OPERATOR, shell};
 
 /// A run that goes on until somebody stops it.
@@ -70,15 +70,17 @@ async fn a_pod_that_is_evicted() {
     failed(&run, Reason::Evicted, &["took the runner's pod away"]);
 }
 
-#[tokio::test]
-#[ignore = "needs a cluster with the operator: make e2e"]
-async fn a_resource_that_is_deleted_while_it_runs() {
-    let (sandbox, pod) = running("deleted").await;
-    let run = sandbox.api::<DvreWorkflow>().get("deleted").await.unwrap();
+/// Deletes a running resource, and checks that within 30 s nothing of it is left.
+async fn deletes(purpose: &str, script: &str) {
+    let sandbox = Sandbox::new(purpose).await;
+    sandbox.submit(purpose, &shell(script)).await;
+    sandbox.in_step(purpose).await;
+    let pod = sandbox.pod(purpose, "the runner's pod", |_| true).await;
+    let runs = sandbox.api::<DvreWorkflow>();
+    let run = runs.get(purpose).await.unwrap();
+    let map = sandbox.children::<ConfigMap>(&run).await.remove(0);
     let since = Instant::now();
-    sandbox
-        .api::<DvreWorkflow>()
-        .delete("deleted", &DeleteParams::default())
+    runs.delete(purpose, &DeleteParams::default())
         .await
         .unwrap();
     sandbox
@@ -86,12 +88,10 @@ async fn a_resource_that_is_deleted_while_it_runs() {
             pod.is_none()
         })
         .await;
+    let job = names::job(purpose, 1);
     sandbox
-        .wait("deleted-1", "the Job is gone", |job: Option<&Job>| {
-            job.is_none()
-        })
+        .wait(&job, "the Job is gone", |job: Option<&Job>| job.is_none())
         .await;
-    let map = names::config_map("deleted");
     sandbox
         .wait(&map, "the ConfigMap is gone", |map: Option<&ConfigMap>| {
             map.is_none()
@@ -108,4 +108,34 @@ async fn a_resource_that_is_deleted_while_it_runs() {
         [""; 0],
         "a deleted run is not started again"
     );
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster with the operator: make e2e"]
+async fn a_resource_that_is_deleted_while_it_runs() {
+    deletes("deleted", "sleep 3600").await;
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster with the operator: make e2e"]
+async fn a_resource_whose_tool_does_not_want_to_end() {
+    deletes(
+        "stubborn",
+        "trap '' TERM INT HUP; while :; do sleep 1; done",
+    )
+    .await;
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster with the operator: make e2e"]
+async fn a_resource_that_is_created_anew_under_its_old_name() {
+    let (sandbox, _) = running("anew").await;
+    let runs = sandbox.api::<DvreWorkflow>();
+    let old = runs.get("anew").await.unwrap();
+    runs.delete("anew", &DeleteParams::default()).await.unwrap();
+    // Children of the old one are still there, under the very names that the new one needs.
+    let run = sandbox.run("anew", &shell("true")).await;
+    assert_ne!(run.uid(), old.uid());
+    succeeded(&run);
+    ran_once(&sandbox, &run).await;
 }

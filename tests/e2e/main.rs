@@ -18,6 +18,7 @@ mod namespace;
 mod neighbours;
 mod references;
 mod refusals;
+mod results;
 mod sandbox;
 mod starting;
 mod verdict;

@@ -113,7 +113,7 @@ async fn a_change_after_the_start_does_not_reach_the_run() {
     sandbox.reaches("changed", Phase::Running).await;
     // The runner has copied the volume once the engine is at work.
     sandbox.apply(&document("new")).await;
-    in_step(&sandbox, "changed").await;
+    sandbox.in_step("changed").await;
     sandbox.apply(&data("new")).await;
     // The kubelet looks at a pod's volumes when the pod changes, and else only each minute.
     let pod = sandbox.pod("changed", "the runner's pod", |_| true).await;
@@ -128,29 +128,4 @@ async fn a_change_after_the_start_does_not_reach_the_run() {
     let run = sandbox.finished("changed").await;
     assert_text(output(succeeded(&run), "output"), "old\nold");
     ran_once(&sandbox, &run).await;
-}
-
-/// Waits until the log of a runner tells that a step executes.
-async fn in_step(sandbox: &Sandbox, run: &str) {
-    use futures::{AsyncBufReadExt, TryStreamExt};
-    let pod = sandbox.pod(run, "the runner's pod", |_| true).await;
-    let follow = kube::api::LogParams {
-        follow: true,
-        ..Default::default()
-    };
-    let log = sandbox
-        .api::<Pod>()
-        .log_stream(&pod.name_any(), &follow)
-        .await
-        .unwrap();
-    let mut lines = log.lines();
-    let search = async {
-        while let Some(line) = lines.try_next().await.unwrap() {
-            if line.contains("EXECUTING") {
-                return;
-            }
-        }
-        panic!("the log ended before a step did anything");
-    };
-    crate::namespace::in_time("a step executes", search).await;
 }

@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use dvre_operator::api::{DvreWorkflow, Phase, Reason};
 use dvre_operator::names;
-use futures::{StreamExt, TryStreamExt};
+use futures::{AsyncBufReadExt, StreamExt, TryStreamExt};
 use http::Request;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::batch::v1::Job;
@@ -137,6 +137,24 @@ impl Sandbox {
             .logs(&pod.name_any(), &LogParams::default())
             .await;
         log.expect("the log must be readable")
+    }
+
+    /// Waits until a tool of a run is at work: the runner's log tells of its command.
+    pub async fn in_step(&self, run: &str) {
+        self.reaches(run, Phase::Running).await;
+        let pod = self.pod(run, "the runner's pod", |_| true).await;
+        let follow = LogParams {
+            follow: true,
+            ..LogParams::default()
+        };
+        let log = self.api::<Pod>().log_stream(&pod.name_any(), &follow).await;
+        let lines = log.expect("the log must be readable").lines();
+        let search = lines.try_any(|line| std::future::ready(line.contains("EXECUTING")));
+        let found = in_time("a tool is at work", search).await;
+        assert!(
+            found.expect("the log must be readable"),
+            "the log ended before any tool was at work"
+        );
     }
 
     /// Waits for the Event of a milestone of the first attempt.

@@ -74,10 +74,7 @@ pub async fn refused(sandbox: &Sandbox, run: &DvreWorkflow, reason: Reason, part
 pub async fn ran_once(sandbox: &Sandbox, run: &DvreWorkflow) {
     let name = run.name_any();
     assert_eq!(sandbox.children::<Job>(run).await, [names::job(&name, 1)]);
-    assert_eq!(
-        sandbox.children::<ConfigMap>(run).await,
-        [names::config_map(&name)]
-    );
+    assert_eq!(sandbox.children::<ConfigMap>(run).await.len(), 1);
     told_once(sandbox, run, &["RunnerJobCreated", "Completed"]).await;
 }
 
