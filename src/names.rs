@@ -34,10 +34,16 @@ pub fn job(workflow: &str, attempt: i32) -> String {
     shorten(workflow, JOB_NAME_LIMIT - suffix.len()) + &suffix
 }
 
-/// Name of the ConfigMap of a run.
+/// Name of the ConfigMap of a run: `hello-run-3f2a91c0`. A resource that is created anew under its old
+/// name must not share it: a kubelet keeps an immutable ConfigMap, unwatched, as long as any pod on
+/// its node uses it, and would start the new run with the old workflow.
 #[must_use]
-pub fn config_map(workflow: &str) -> String {
-    shorten(workflow, NAME_LIMIT - 4) + "-run"
+pub fn config_map(workflow: &str, uid: &str) -> String {
+    format!(
+        "{}-run-{}",
+        shorten(workflow, NAME_LIMIT - 13),
+        digest(uid, 8)
+    )
 }
 
 /// Name of the Event that tells of one milestone of a run: the same each time it is told.
@@ -93,14 +99,15 @@ mod tests {
     #[test]
     fn short_names_stay_readable() {
         assert_eq!(job("hello", 1), "hello-1");
-        assert_eq!(config_map("hello"), "hello-run");
+        assert!(config_map("hello", "u-1").starts_with("hello-run-"));
+        assert_ne!(config_map("hello", "u-1"), config_map("hello", "u-2"));
     }
 
     #[test]
     fn long_names_fit_and_stay_apart() {
         let (a, b) = ("x".repeat(253), "x".repeat(252) + "y");
         assert!(job(&a, 12).len() <= 63);
-        assert!(config_map(&a).len() <= 253);
+        assert!(config_map(&a, "u-1").len() <= 253);
         assert!(event(&a, "uid", "Completed", 1).len() <= 253);
         assert_ne!(job(&a, 1), job(&b, 1));
         assert!(

@@ -6,26 +6,40 @@ use std::future::Future;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use kube::Api;
+use kube::Resource;
 use kube::api::PostParams;
-use kube::{Api, Resource, ResourceExt};
 
 use super::Context;
 use super::observe::Observed;
-use crate::api::{DvreWorkflowStatus, Phase, Reason};
+use crate::api::{DvreWorkflow, DvreWorkflowStatus, Phase, Reason};
 use crate::names::{self, OPERATOR};
 
-/// Longest note of an Event, by its API.
+/// Longest note of an Event in bytes; its API allows 1024.
 const NOTE_LIMIT: usize = 1000;
+
+/// Something worth an Event.
+struct Milestone {
+    kind: &'static str,
+    reason: &'static str,
+    action: &'static str,
+    note: String,
+}
 
 /// Tells that an attempt's Job was created.
 pub async fn runner_job_created(context: &Context, observed: &Observed<'_>, job: &str) {
+    let note = format!("created Job {job}");
+    let milestone = Milestone {
+        kind: "Normal",
+        reason: "RunnerJobCreated",
+        action: "Launch",
+        note,
+    };
     publish(
         context,
-        observed,
-        "Normal",
-        "RunnerJobCreated",
-        "Launch",
-        format!("created Job {job}"),
+        reference(&observed.workflow.metadata),
+        observed.attempt(),
+        milestone,
     )
     .await;
 }
@@ -36,8 +50,25 @@ pub fn milestones<'a>(
     observed: &'a Observed<'_>,
     status: &DvreWorkflowStatus,
 ) -> Option<impl Future<Output = ()> + 'a> {
+    let milestone = milestone(&observed.status, status)?;
+    Some(publish(
+        context,
+        reference(&observed.workflow.metadata),
+        observed.attempt(),
+        milestone,
+    ))
+}
+
+/// Tells that a resource cannot be read.
+pub async fn unreadable(context: &Context, metadata: &ObjectMeta, status: &DvreWorkflowStatus) {
+    if let Some(milestone) = milestone(&DvreWorkflowStatus::default(), status) {
+        publish(context, reference(metadata), 1, milestone).await;
+    }
+}
+
+fn milestone(before: &DvreWorkflowStatus, status: &DvreWorkflowStatus) -> Option<Milestone> {
     let reason = status.reason?;
-    if observed.status.reason == Some(reason) && observed.status.phase == status.phase {
+    if before.reason == Some(reason) && before.phase == status.phase {
         return None;
     }
     let (kind, action) = match status.phase? {
@@ -51,50 +82,41 @@ pub fn milestones<'a>(
         _ => return None,
     };
     let note = status.message.clone().unwrap_or_default();
-    Some(publish(
-        context,
-        observed,
+    Some(Milestone {
         kind,
-        reason.as_str(),
+        reason: reason.as_str(),
         action,
         note,
-    ))
+    })
 }
 
 /// An Event that cannot be published must not hold up the run: status tells the same.
-async fn publish(
-    context: &Context,
-    observed: &Observed<'_>,
-    kind: &str,
-    reason: &str,
-    action: &str,
-    note: String,
-) {
-    let workflow = observed.workflow;
-    let namespace = workflow.namespace().unwrap_or_default();
+async fn publish(context: &Context, about: ObjectReference, attempt: i32, milestone: Milestone) {
+    let Milestone {
+        kind,
+        reason,
+        action,
+        note,
+    } = milestone;
+    let namespace = about.namespace.clone().unwrap_or_default();
+    let (name, uid) = (
+        about.name.as_deref().unwrap_or_default(),
+        about.uid.as_deref().unwrap_or_default(),
+    );
+    let cut = (0..=NOTE_LIMIT.min(note.len()))
+        .rev()
+        .find_map(|end| note.get(..end));
     let event = Event {
         metadata: ObjectMeta {
-            name: Some(names::event(
-                &workflow.name_any(),
-                observed.uid,
-                reason,
-                observed.attempt(),
-            )),
+            name: Some(names::event(name, uid, reason, attempt)),
             namespace: Some(namespace.clone()),
             ..ObjectMeta::default()
         },
         action: Some(action.to_owned()),
-        event_time: Some(MicroTime(observed.now)),
-        note: Some(
-            note.chars()
-                .scan(0, |length, c| {
-                    *length += c.len_utf8();
-                    (*length <= NOTE_LIMIT).then_some(c)
-                })
-                .collect(),
-        ),
+        event_time: Some(MicroTime(jiff::Timestamp::now())),
+        note: cut.map(str::to_owned),
         reason: Some(reason.to_owned()),
-        regarding: Some(reference(workflow)),
+        regarding: Some(about),
         reporting_controller: Some(OPERATOR.to_owned()),
         reporting_instance: Some(context.instance.clone()),
         type_: Some(kind.to_owned()),
@@ -108,9 +130,14 @@ async fn publish(
     }
 }
 
-fn reference(workflow: &crate::api::DvreWorkflow) -> ObjectReference {
+fn reference(metadata: &ObjectMeta) -> ObjectReference {
     ObjectReference {
-        resource_version: workflow.metadata.resource_version.clone(),
-        ..workflow.object_ref(&())
+        api_version: Some(DvreWorkflow::api_version(&()).into_owned()),
+        kind: Some(DvreWorkflow::kind(&()).into_owned()),
+        name: metadata.name.clone(),
+        namespace: metadata.namespace.clone(),
+        uid: metadata.uid.clone(),
+        resource_version: metadata.resource_version.clone(),
+        field_path: None,
     }
 }

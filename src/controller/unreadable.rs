@@ -6,7 +6,7 @@ use kube::Api;
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
-use super::{Context, Error};
+use super::{Context, Error, events};
 use crate::api::conditions::{Accepted, Verdict, conditions, phase};
 use crate::api::{DvreWorkflow, DvreWorkflowStatus, Phase, Reason};
 
@@ -50,5 +50,6 @@ pub async fn record(context: &Context, meta: &ObjectMeta, error: &str) -> Result
         ),
         Err(error) => tracing::warn!(namespace, name, %error, "a resource cannot be read"),
     }
+    events::unreadable(context, meta, &status).await;
     Ok(())
 }

@@ -59,7 +59,7 @@ impl Run {
     /// Name of the run's ConfigMap.
     #[must_use]
     pub fn config_map_name(&self) -> String {
-        names::config_map(&self.name)
+        names::config_map(&self.name, &self.uid)
     }
 
     /// Metadata of a child.
