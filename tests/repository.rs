@@ -1,0 +1,83 @@
+//! What is committed agrees with what the code says.
+
+use clap::Parser;
+use dvre_operator::api::{Reason, schema};
+use dvre_operator::offline;
+use dvre_operator::settings::RunSettings;
+use serde_json::Value;
+
+#[derive(Parser)]
+struct Defaults {
+    #[command(flatten)]
+    run: RunSettings,
+}
+
+fn committed(path: &str) -> String {
+    let root = env!("CARGO_MANIFEST_DIR");
+    std::fs::read_to_string(format!("{root}/{path}"))
+        .unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+#[test]
+fn the_crd_is_what_the_types_say() {
+    let generated = serde_yaml::to_string(&schema::crd()).unwrap();
+    assert!(
+        committed("crds/dvreworkflows.dvre.io.yaml") == generated,
+        "run `make generate`"
+    );
+}
+
+#[test]
+fn every_example_would_be_run() {
+    let settings = Defaults::parse_from(["test"]).run;
+    let folder = format!("{}/examples", env!("CARGO_MANIFEST_DIR"));
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "yaml")
+        {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let rendered = offline::render(&text, &settings);
+            assert!(
+                rendered.is_ok(),
+                "{}: {}",
+                path.display(),
+                rendered.unwrap_err()
+            );
+            count += 1;
+        }
+    }
+    assert!(count >= 9, "only {count} examples");
+}
+
+/// The names of all reasons, as the schema lists them.
+fn reasons() -> Vec<String> {
+    fn collect(value: &Value, names: &mut Vec<String>) {
+        match value {
+            Value::Object(map) => {
+                names.extend(map.get("const").and_then(Value::as_str).map(str::to_owned));
+                map.values().for_each(|value| collect(value, names));
+            }
+            Value::Array(list) => list.iter().for_each(|value| collect(value, names)),
+            _ => {}
+        }
+    }
+    let mut names = Vec::new();
+    collect(schemars::schema_for!(Reason).as_value(), &mut names);
+    names
+}
+
+#[test]
+fn every_reason_is_explained() {
+    let page = committed("docs/status.md");
+    let reasons = reasons();
+    assert!(reasons.len() > 20, "the schema lists {reasons:?}");
+    for reason in reasons {
+        assert!(
+            page.contains(&format!("`{reason}`")),
+            "docs/status.md does not explain {reason}"
+        );
+    }
+}
