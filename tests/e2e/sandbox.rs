@@ -10,7 +10,6 @@ use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Event, Pod};
 use kube::api::{ApiResource, DynamicObject, ListParams, LogParams};
-use kube::core::PartialObjectMeta;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
@@ -102,24 +101,21 @@ impl Sandbox {
         .expect("the condition holds for an object only")
     }
 
-    /// Waits until a run failed that this client cannot read, and returns its text.
+    /// Waits until a run failed that this client may not be able to read, and returns its text.
     pub async fn failed_unread(&self, name: &str) -> String {
-        let failed = format!("metadata.name={name},status.phase=Failed");
-        let metadata = self.api::<PartialObjectMeta<DvreWorkflow>>();
-        first(
-            metadata,
-            watcher::Config::default().fields(&failed),
-            &format!("{name} failed"),
-            |_| true,
-        )
-        .await;
         let address = self.api::<DvreWorkflow>().resource_url().to_owned();
-        let request = Request::get(format!("{address}/{name}")).body(Vec::new());
-        let text = self
-            .client
-            .request_text(request.expect("a request must be well-formed"))
-            .await;
-        text.expect("the API server must answer")
+        let failed = format!("fieldSelector=metadata.name%3D{name},status.phase%3DFailed");
+        let request = Request::get(format!("{address}?watch=true&{failed}")).body(Vec::new());
+        let request = request.expect("a request must be well-formed");
+        let first = async {
+            let events = self.client.request_stream(request).await?;
+            Ok(events.lines().try_next().await)
+        };
+        let first: kube::Result<_> = in_time(&format!("{name} failed"), first).await;
+        let line = first
+            .expect("the API server must answer")
+            .expect("a watch must be readable");
+        line.expect("a watch does not end")
     }
 
     /// The runner's pod of the first attempt, once there is one that is as the condition wants it.
