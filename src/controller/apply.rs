@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use k8s_openapi::api::batch::v1::Job;
-use kube::api::{PartialObjectMeta, Patch, PatchParams, PostParams};
+use kube::api::{Patch, PatchParams, PostParams};
 use kube::core::Status;
 use kube::{Api, Resource, ResourceExt};
 use serde::Serialize;
@@ -14,11 +14,12 @@ use serde_json::json;
 
 use super::children::owner_uid;
 use super::events;
+use super::guarded::Metadata;
 use super::observe::{JobState, Observed};
 use super::plan::{Plan, STUCK_INTERVAL, View};
 use super::pod::Trouble;
 use super::{Context, Error};
-use crate::api::{DvreWorkflow, DvreWorkflowStatus, Phase, Reason};
+use crate::api::{DvreWorkflowStatus, Phase, Reason};
 use crate::names::OPERATOR;
 use crate::render::{self, Run};
 
@@ -151,8 +152,7 @@ pub async fn write_status(
     }
     let namespace = observed.workflow.namespace().unwrap_or_default();
     // The reply is the whole resource, of which nothing is needed.
-    let api: Api<PartialObjectMeta<DvreWorkflow>> =
-        Api::namespaced(context.client.clone(), &namespace);
+    let api: Api<Metadata> = Api::namespaced(context.client.clone(), &namespace);
     // The whole status is replaced: a merge would drop the nulls of CWL outputs and keep what is gone.
     // The test keeps it from hitting a later resource of the same name.
     let patch = Patch::<()>::Json(serde_json::from_value(json!([

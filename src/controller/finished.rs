@@ -6,23 +6,20 @@ use std::future::Future;
 use std::sync::Arc;
 
 use futures::StreamExt;
-use kube::api::{PartialObjectMeta, Patch, PatchParams};
+use kube::api::{Patch, PatchParams};
 use kube::core::ObjectMeta;
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch};
 use kube::{Api, Resource};
 use serde_json::json;
 
-use super::guarded::Guarded;
+use super::guarded::{Guarded, Metadata};
 use super::{Context, Error, within};
-use crate::api::DvreWorkflow;
 use crate::names::OPERATOR;
 
 /// The phases of runs that are not over, left out one by one: a field selector knows no "or".
 const FINISHED: &str = "status.phase!=,status.phase!=Pending,status.phase!=Starting,\
                         status.phase!=Running,status.phase!=Suspended,status.phase!=Cancelling";
-
-type Metadata = PartialObjectMeta<DvreWorkflow>;
 
 /// Keeps the observed generation of finished runs true until `shutdown` resolves.
 pub async fn run(context: Arc<Context>, shutdown: impl Future<Output = ()>) {
@@ -129,7 +126,7 @@ mod tests {
     async fn a_run_that_was_never_changed_costs_nothing() {
         let (context, _) = context(|_, _| (200, Value::Null));
         let mut object = hello();
-        let event = |object: &DvreWorkflow| {
+        let event = |object: &crate::api::DvreWorkflow| {
             let value = serde_json::to_value(object).unwrap();
             Ok(Event::Apply(serde_json::from_value(value).unwrap()))
         };

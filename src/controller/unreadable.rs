@@ -6,9 +6,10 @@ use kube::Api;
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
+use super::guarded::Metadata;
 use super::{Context, Error, events};
 use crate::api::conditions::{Accepted, Verdict, conditions, phase};
-use crate::api::{DvreWorkflow, DvreWorkflowStatus, Phase, Reason};
+use crate::api::{DvreWorkflowStatus, Phase, Reason};
 
 /// Says in status that the resource cannot be read.
 pub async fn record(context: &Context, meta: &ObjectMeta, error: &str) -> Result<(), Error> {
@@ -40,8 +41,7 @@ pub async fn record(context: &Context, meta: &ObjectMeta, error: &str) -> Result
         { "op": "test", "path": "/metadata/uid", "value": uid },
         { "op": "add", "path": "/status", "value": status },
     ]))?);
-    let api: Api<kube::api::PartialObjectMeta<DvreWorkflow>> =
-        Api::namespaced(context.client.clone(), namespace);
+    let api: Api<Metadata> = Api::namespaced(context.client.clone(), namespace);
     match super::within(api.patch_status(name, &PatchParams::default(), &patch)).await {
         Ok(_) => tracing::warn!(
             namespace,
