@@ -12,17 +12,15 @@ struct Defaults {
     run: RunSettings,
 }
 
-fn committed(path: &str) -> String {
-    let root = env!("CARGO_MANIFEST_DIR");
-    std::fs::read_to_string(format!("{root}/{path}"))
-        .unwrap_or_else(|error| panic!("{path}: {error}"))
+fn committed(path: &str) -> std::io::Result<String> {
+    std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR")))
 }
 
 #[test]
 fn the_crd_is_what_the_types_say() {
     let generated = serde_yaml::to_string(&schema::crd()).unwrap();
     assert!(
-        committed("crds/dvreworkflows.dvre.io.yaml") == generated,
+        committed("crds/dvreworkflows.dvre.io.yaml").unwrap() == generated,
         "run `make generate`"
     );
 }
@@ -71,7 +69,7 @@ fn reasons() -> Vec<String> {
 
 #[test]
 fn every_reason_is_explained() {
-    let page = committed("docs/status.md");
+    let page = committed("docs/status.md").unwrap();
     let reasons = reasons();
     assert!(reasons.len() > 20, "the schema lists {reasons:?}");
     for reason in reasons {
