@@ -53,3 +53,24 @@ pub async fn record(context: &Context, meta: &ObjectMeta, error: &str) -> Result
     events::unreadable(context, meta, &status).await;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::controller::fixtures::{context, hello};
+
+    #[tokio::test]
+    async fn it_gets_a_condition_and_an_event() {
+        let (context, requests) = context(|_, _| (200, json!({"metadata": {"name": "hello"}})));
+        record(&context, &hello().metadata, "recursion limit exceeded")
+            .await
+            .unwrap();
+        let requests = requests.lock().unwrap();
+        assert!(
+            requests[0].starts_with(
+                "PATCH /apis/dvre.io/v1alpha1/namespaces/lab/dvreworkflows/hello/status"
+            )
+        );
+        assert!(requests[1].starts_with("POST /apis/events.k8s.io/v1/namespaces/lab/events"));
+    }
+}
