@@ -16,7 +16,7 @@ use super::children::owner_uid;
 use super::events;
 use super::guarded::Metadata;
 use super::observe::{JobState, Observed};
-use super::plan::{Plan, STUCK_INTERVAL, View};
+use super::plan::{Plan, View, stuck_interval};
 use super::pod::Trouble;
 use super::{Context, Error};
 use crate::api::{DvreWorkflowStatus, Phase, Reason};
@@ -46,10 +46,10 @@ pub async fn apply(context: &Context, observed: &Observed<'_>, plan: Plan) -> Re
 
 async fn launch(context: &Context, observed: &Observed<'_>, run: &Run) -> Result<Plan, Error> {
     let objects = render::objects(run);
-    if let Err(refusal) = create(context, run, objects.config_map).await? {
+    if let Err(refusal) = create(context, run, objects.config_map, observed.age()).await? {
         return Ok(refusal);
     }
-    let job = match create(context, run, objects.job).await? {
+    let job = match create(context, run, objects.job, observed.age()).await? {
         Ok(job) => job,
         Err(refusal) => return Ok(refusal),
     };
@@ -71,7 +71,12 @@ async fn launch(context: &Context, observed: &Observed<'_>, run: &Run) -> Result
 
 /// Creates a child. One that is there already and belongs to this resource counts as created, as
 /// after a crash or a reply that was lost.
-async fn create<K>(context: &Context, run: &Run, child: K) -> Result<Result<K, Plan>, Error>
+async fn create<K>(
+    context: &Context,
+    run: &Run,
+    child: K,
+    age: Duration,
+) -> Result<Result<K, Plan>, Error>
 where
     K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
         + Clone
@@ -113,13 +118,13 @@ where
                 }))),
             }
         }
-        Err(Error::Kube(kube::Error::Api(status))) => refused(&kind, &name, *status).map(Err),
+        Err(Error::Kube(kube::Error::Api(status))) => refused(&kind, &name, *status, age).map(Err),
         Err(error) => Err(error),
     }
 }
 
 /// What a refusal by the API server means for the run.
-fn refused(kind: &str, name: &str, status: Status) -> Result<Plan, Error> {
+fn refused(kind: &str, name: &str, status: Status, age: Duration) -> Result<Plan, Error> {
     let message = format!("the API server refused {kind} {name}: {}", status.message);
     match status.code {
         // Quotas and admission policies may let it pass later.
@@ -130,7 +135,7 @@ fn refused(kind: &str, name: &str, status: Status) -> Result<Plan, Error> {
             } else {
                 Reason::ChildRefused
             };
-            Ok(Plan::Hold(Trouble { reason, message }, STUCK_INTERVAL))
+            Ok(Plan::Hold(Trouble { reason, message }, stuck_interval(age)))
         }
         400 | 413 | 422 => Ok(Plan::Reject(Trouble {
             reason: Reason::ChildRefused,

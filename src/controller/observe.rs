@@ -137,17 +137,16 @@ pub async fn observe<'a>(
                 .pods
                 .get(&namespace, job.metadata.uid.as_deref().unwrap_or_default());
             let age = since(job.metadata.creation_timestamp.as_ref(), observed.now);
-            let slow = Duration::try_from(age).unwrap_or_default() >= PATIENCE;
-            observed.trouble = match observed.pod.as_deref() {
-                None if slow => reported(context, &namespace, job.metadata.uid.as_deref()).await,
-                Some(pod)
-                    if slow
-                        && pod::runner_state(pod).is_none_or(|state| state.waiting.is_some()) =>
-                {
-                    reported(context, &namespace, pod.metadata.uid.as_deref()).await
+            if Duration::try_from(age).unwrap_or_default() >= PATIENCE {
+                let silent = match observed.pod.as_deref() {
+                    None => job.metadata.uid.as_deref(),
+                    Some(pod) if pod::is_silent(pod) => pod.metadata.uid.as_deref(),
+                    Some(_) => None,
+                };
+                if let Some(uid) = silent {
+                    observed.trouble = reported(context, &namespace, uid).await;
                 }
-                _ => None,
-            };
+            }
         }
         JobState::Vanished => {
             let uid = remembered.job_uid.as_deref().unwrap_or_default();
@@ -229,10 +228,10 @@ async fn outcome(context: &Context, namespace: &str, pod: &Pod) -> Option<Outcom
 
 /// The last warning about an object that tells why a pod does not come up. Without the permission to
 /// read events a start is only less well explained.
-async fn reported(context: &Context, namespace: &str, uid: Option<&str>) -> Option<Trouble> {
+async fn reported(context: &Context, namespace: &str, uid: &str) -> Option<Trouble> {
     let api: Api<Event> = Api::namespaced(context.client.clone(), namespace);
     let params = ListParams::default()
-        .fields(&format!("involvedObject.uid={},type=Warning", uid?))
+        .fields(&format!("involvedObject.uid={uid},type=Warning"))
         .limit(50);
     let events = super::within(api.list(&params)).await.ok()?;
     events.items.into_iter().rev().find_map(|event| {

@@ -17,8 +17,10 @@ use crate::runner::record::{self, Outcome};
 /// How long a start may take before status speaks of it: most runs are past it before anybody could
 /// read it, and each write costs the API server.
 const QUIET_START: SignedDuration = SignedDuration::from_secs(5);
-/// How often a pod that does not start is looked at beside its events.
-pub const STUCK_INTERVAL: Duration = Duration::from_secs(10);
+/// How often a run that is stuck is looked at beside its events: this often at first, and ever more
+/// seldom, so that a thousand of them are no burden.
+const STUCK_INTERVAL: Duration = Duration::from_secs(10);
+const MAX_STUCK_INTERVAL: Duration = Duration::from_mins(1);
 /// How often a run is looked at although nothing happened, in case a watch missed something.
 const IDLE_INTERVAL: Duration = Duration::from_mins(5);
 
@@ -265,8 +267,16 @@ fn starting(observed: &Observed<'_>, job: &Job, trouble: Option<Trouble>) -> Pla
         message,
         since: None,
         quiet,
-        again: pause.clamp(Duration::from_millis(100), STUCK_INTERVAL),
+        again: pause
+            .min(stuck_interval(Duration::try_from(age).unwrap_or_default()))
+            .max(Duration::from_millis(100)),
     })
+}
+
+/// When to look again at a run that has been stuck for some time.
+#[must_use]
+pub fn stuck_interval(age: Duration) -> Duration {
+    (age / 4).clamp(STUCK_INTERVAL, MAX_STUCK_INTERVAL)
 }
 
 fn not_started(deadline: Duration, trouble: Option<Trouble>) -> Stopped {

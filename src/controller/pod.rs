@@ -95,6 +95,14 @@ pub fn trouble(pod: &Pod) -> Option<Trouble> {
     )
 }
 
+/// Whether the pod does not run and does not say why: only events can tell, for instance of a volume
+/// that cannot be mounted.
+#[must_use]
+pub fn is_silent(pod: &Pod) -> bool {
+    let waits = runner_state(pod).is_none_or(|state| state.waiting.is_some());
+    waits && !is_over(pod) && trouble(pod).is_none()
+}
+
 /// The error inside a back-off message, so that the text stays the same while the kubelet alternates
 /// between trying and waiting.
 fn first_error(text: &str) -> String {
