@@ -16,7 +16,7 @@ const PLUGIN: &str = "dvre";
 struct File<'a> {
     version: &'a str,
     workflows: Workflows<'a>,
-    deployments: Vec1<'a, Deployment<'a>>,
+    deployments: Named<'a, Deployment<'a>>,
     database: Database<'a>,
     scheduling: Scheduling<'a>,
 }
@@ -57,10 +57,10 @@ struct Target<'a> {
     deployment: &'a str,
 }
 
-/// A map of names to values that keeps its order.
-struct Vec1<'a, T>(Vec<(&'a str, T)>);
+/// Values by name, in their order.
+struct Named<'a, T>(Vec<(&'a str, T)>);
 
-impl<T: Serialize> Serialize for Vec1<'_, T> {
+impl<T: Serialize> Serialize for Named<'_, T> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
     }
@@ -129,7 +129,7 @@ pub fn streamflow_yml(run: &Run) -> String {
                 }],
             },
         },
-        deployments: Vec1(vec![(
+        deployments: Named(vec![(
             &run.deployment,
             Deployment {
                 r#type: "local",
