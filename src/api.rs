@@ -12,6 +12,3 @@ pub mod workflow;
 pub use reason::Reason;
 pub use status::{DvreWorkflowStatus, Phase, StepStatus};
 pub use workflow::{DvreWorkflow, DvreWorkflowSpec, Engine, RetryPolicy};
-
-/// API group of the resource, and the prefix of its labels and annotations.
-pub const GROUP: &str = "dvre.io";

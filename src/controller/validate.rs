@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::observe::Observed;
 use super::pod::Trouble;
 use crate::api::sources::{CwlFrom, KeyRef};
-use crate::api::{DvreWorkflow, DvreWorkflowSpec, Engine, Reason};
+use crate::api::{DvreWorkflowSpec, Engine, Reason};
 use crate::cwl::{self, Known};
 use crate::render::Run;
 use crate::render::config_map::DOCUMENTS_LIMIT;
@@ -250,15 +250,4 @@ fn refuse(reason: Reason, message: impl Into<String>) -> Trouble {
         reason,
         message: message.into(),
     }
-}
-
-/// The parts of an object without which nothing can be done for it; the API server sets them always.
-#[must_use]
-pub fn identity(workflow: &DvreWorkflow) -> Option<(&str, &str, &str)> {
-    let meta = &workflow.metadata;
-    Some((
-        meta.namespace.as_deref()?,
-        meta.name.as_deref()?,
-        meta.uid.as_deref()?,
-    ))
 }

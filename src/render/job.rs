@@ -89,7 +89,6 @@ fn container(run: &Run, mounts: Vec<VolumeMount>) -> Container {
     let mut env = vec![
         variable("HOME", &format!("{WORK_FOLDER}/home")),
         variable("TMPDIR", "/tmp"),
-        variable("DVRE_ATTEMPT", &run.attempt.to_string()),
     ];
     env.extend(run.runner.env.iter().cloned());
     Container {
