@@ -7,7 +7,9 @@ use k8s_openapi::api::core::v1::{ConfigMap, KeyToPath};
 use super::run::{InputLayer, Run};
 use super::streamflow::streamflow_yml;
 use crate::api::sources::Volume;
-use crate::runner::run_file::{EngineChoice, RUN_FILE, RUN_FOLDER, RunFile, WORKFLOW_FOLDER};
+use crate::runner::run_file::{
+    Cwltool, EngineChoice, RUN_FILE, RUN_FOLDER, RunFile, WORKFLOW_FOLDER,
+};
 
 /// Folder where the outputs claim is mounted.
 pub const OUTPUTS_FOLDER: &str = "/outputs";
@@ -109,6 +111,9 @@ fn run_file(run: &Run) -> RunFile {
         fetch_limit_bytes: run.settings.fetch_limit_bytes,
         contents_limit_bytes: RunFile::default_contents_limit(),
         grace_seconds: u64::try_from(run.settings.grace_seconds).unwrap_or_default(),
+        cwltool: Cwltool::default(),
+        ssh_hosts: 0,
+        leftovers: Vec::new(),
     }
 }
 

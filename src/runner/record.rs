@@ -49,6 +49,12 @@ pub enum Reason {
     OutOfMemory,
     /// The place where steps run could not be set up.
     DeploymentFailed,
+    /// The image of a step cannot be pulled.
+    ImagePullFailed,
+    /// No node takes a step's pod.
+    Unschedulable,
+    /// A quota does not leave room for a step's pod.
+    QuotaExceeded,
     /// The outputs could not be collected or stored.
     OutputsFailed,
     /// The container was told to stop.
@@ -180,6 +186,12 @@ pub struct Outcome {
     /// The engine that ran it.
     #[serde(default)]
     pub engine: EngineName,
+    /// Why StreamFlow was not available, when another engine did its work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<String>,
+    /// Whether nothing is left outside of the pod; meaningless when the run could leave nothing there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cleaned: bool,
     /// The step to blame.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_step: Option<String>,
