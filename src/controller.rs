@@ -10,6 +10,7 @@ pub(crate) mod fixtures;
 pub mod guarded;
 pub mod memory;
 pub mod observe;
+pub mod placement;
 pub mod plan;
 pub mod pod;
 pub mod status;

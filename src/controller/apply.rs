@@ -49,6 +49,19 @@ async fn launch(context: &Context, observed: &Observed<'_>, run: &Run) -> Result
     if let Err(refusal) = create(context, run, objects.config_map, observed.age()).await? {
         return Ok(refusal);
     }
+    if let Some((account, binding)) = objects.access {
+        if let Err(refusal) = create(context, run, account, observed.age()).await? {
+            return Ok(refusal);
+        }
+        if let Err(refusal) = create(context, run, binding, observed.age()).await? {
+            return Ok(refusal);
+        }
+    }
+    if let Some(policy) = objects.network_policy
+        && let Err(refusal) = create(context, run, policy, observed.age()).await?
+    {
+        return Ok(refusal);
+    }
     let job = match create(context, run, objects.job, observed.age()).await? {
         Ok(job) => job,
         Err(refusal) => return Ok(refusal),

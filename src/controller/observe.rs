@@ -195,9 +195,18 @@ async fn config_maps(
         .iter()
         .filter_map(|from| from.config_map_key_ref.as_ref())
         .map(|key| &key.name);
+    let templates = spec
+        .deployments
+        .iter()
+        .filter_map(|entry| entry.slurm.as_ref()?.template_from.as_ref())
+        .map(|from| &from.config_map_key_ref.name);
+    let streamflow = spec
+        .streamflow_from
+        .iter()
+        .map(|from| &from.config_map_key_ref.name);
     let api: Api<ConfigMap> = Api::namespaced(context.client.clone(), namespace);
     let mut found = BTreeMap::new();
-    for name in files.chain(keys) {
+    for name in files.chain(keys).chain(templates).chain(streamflow) {
         if !found.contains_key(name) {
             found.insert(name.clone(), super::within(api.get_opt(name)).await?);
         }
