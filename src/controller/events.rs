@@ -44,6 +44,23 @@ pub async fn runner_job_created(context: &Context, observed: &Observed<'_>, job:
     .await;
 }
 
+/// Tells that something of a deleted resource's run may be left outside of the cluster.
+pub async fn clean_up_failed(context: &Context, observed: &Observed<'_>, trouble: &str) {
+    let milestone = Milestone {
+        kind: "Warning",
+        reason: "CleanUpFailed",
+        action: "CleanUp",
+        note: trouble.to_owned(),
+    };
+    publish(
+        context,
+        reference(&observed.workflow.metadata),
+        observed.attempt(),
+        milestone,
+    )
+    .await;
+}
+
 /// Tells of what is new in a status and worth an Event: the end, and what keeps a run from starting.
 pub fn milestones<'a>(
     context: &'a Context,

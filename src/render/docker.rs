@@ -36,17 +36,7 @@ pub fn add(run: &Run, parts: &mut Parts) {
             parts.volumes.push((store, vec![]));
             parts.sidecars.push(daemon(run, &host));
         }
-        Daemon::External { host, tls_secret } => {
-            parts.env.push(variable("DOCKER_HOST", host));
-            if let Some(secret) = tls_secret {
-                parts.env.push(variable("DOCKER_TLS_VERIFY", "1"));
-                parts.env.push(variable("DOCKER_CERT_PATH", TLS_FOLDER));
-                let volume = secret_volume("docker-tls", secret, None);
-                parts
-                    .volumes
-                    .push((volume, vec![mount("docker-tls", TLS_FOLDER, true)]));
-            }
-        }
+        Daemon::External { host, tls_secret } => external(host, tls_secret.as_deref(), parts),
     }
     if docker.pull_secret.is_some() {
         parts.env.push(variable("DOCKER_CONFIG", CONFIG_FOLDER));
@@ -54,6 +44,18 @@ pub fn add(run: &Run, parts: &mut Parts) {
     pull_secret(docker.pull_secret.as_deref(), parts);
     let values = run.placement.dockers().flat_map(|docker| &docker.env);
     add_values(values, parts);
+}
+
+/// Adds the way to a daemon elsewhere.
+pub fn external(host: &str, tls_secret: Option<&str>, parts: &mut Parts) {
+    parts.env.push(variable("DOCKER_HOST", host));
+    if let Some(secret) = tls_secret {
+        parts.env.push(variable("DOCKER_TLS_VERIFY", "1"));
+        parts.env.push(variable("DOCKER_CERT_PATH", TLS_FOLDER));
+        let volume = secret_volume("docker-tls", secret, None);
+        let mounts = vec![mount("docker-tls", TLS_FOLDER, true)];
+        parts.volumes.push((volume, mounts));
+    }
 }
 
 /// Mounts the credentials of registries in the form that Docker's client reads.
