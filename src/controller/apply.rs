@@ -45,9 +45,15 @@ pub async fn apply(context: &Context, observed: &Observed<'_>, plan: Plan) -> Re
             Ok(plan)
         }
         Plan::Clean => clean_up(context, observed).await,
-        // Before the end is recorded: what is over is no longer watched.
-        Plan::Finish(_) | Plan::Reject(_) if observed.finalizer => {
-            finalizer::release(context, metadata).await?;
+        Plan::Finish(_) | Plan::Reject(_) => {
+            // Before the end is recorded: what is over is no longer watched.
+            if observed.finalizer {
+                finalizer::release(context, metadata).await?;
+            }
+            let outcome = observed.outcome.as_ref();
+            if let Some(why) = outcome.and_then(|outcome| outcome.fallback.as_deref()) {
+                events::engine_fallback(context, observed, why).await;
+            }
             Ok(plan)
         }
         Plan::Release(trouble) => {

@@ -29,6 +29,7 @@ enum State {
 }
 
 /// The end of a run, once nothing of it is left.
+#[must_use]
 pub fn settled(observed: &Observed<'_>, mut ending: Ending) -> Plan {
     match state(observed) {
         State::Over(trouble) => {
@@ -44,6 +45,7 @@ pub fn settled(observed: &Observed<'_>, mut ending: Ending) -> Plan {
 
 /// What is to be done for a resource that is being deleted and holds our finalizer: its run is
 /// stopped, so that the runner can clean up by itself; what it did not is done after it.
+#[must_use]
 pub fn leaving(observed: &Observed<'_>) -> Plan {
     if let JobState::Live(job) = &observed.job {
         let is_over = observed.pod.as_deref().map_or_else(

@@ -44,6 +44,23 @@ pub async fn runner_job_created(context: &Context, observed: &Observed<'_>, job:
     .await;
 }
 
+/// Tells that another engine did the work, and why.
+pub async fn engine_fallback(context: &Context, observed: &Observed<'_>, why: &str) {
+    let milestone = Milestone {
+        kind: "Warning",
+        reason: "EngineFallback",
+        action: "Run",
+        note: format!("cwltool ran the workflow, as StreamFlow is not available: {why}"),
+    };
+    publish(
+        context,
+        reference(&observed.workflow.metadata),
+        observed.attempt(),
+        milestone,
+    )
+    .await;
+}
+
 /// Tells that something of a deleted resource's run may be left outside of the cluster.
 pub async fn clean_up_failed(context: &Context, observed: &Observed<'_>, trouble: &str) {
     let milestone = Milestone {

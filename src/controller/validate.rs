@@ -101,7 +101,9 @@ fn check_added(inputs: &Map<String, Value>, placement: &Placement) -> Result<(),
 
 /// Checks that what was made of many places still fits beside the documents.
 fn check_rendered(run: &Run) -> Result<(), Trouble> {
-    if run.placement.bindings.len() <= 1 && run.placement.custom.is_none() {
+    let placement = &run.placement;
+    let pods = placement.pods().next().is_some();
+    if placement.bindings.len() <= 1 && placement.custom.is_none() && !pods {
         return Ok(());
     }
     let size = config_map::size(run);
@@ -112,7 +114,8 @@ fn check_rendered(run: &Run) -> Result<(), Trouble> {
         Reason::InvalidDeployment,
         format!(
             "the workflow's files, its inputs and the engine's configuration take {size} bytes together, \
-             of which {} are possible: bind fewer single steps, or make the documents smaller",
+             of which {} are possible: bind fewer single steps, have fewer replicas, or make the \
+             documents smaller",
             config_map::LIMIT
         ),
     ))
@@ -289,6 +292,7 @@ fn no_key(name: &str, key: &str) -> Trouble {
 }
 
 /// The refusal that a problem of the document is.
+#[must_use]
 pub fn problem(problem: &cwl::Problem) -> Trouble {
     let reason = match problem.kind {
         cwl::Kind::InvalidWorkflow => Reason::InvalidWorkflow,

@@ -7,7 +7,6 @@ use k8s_openapi::api::core::v1::{
     Container, EmptyDirVolumeSource, Pod, PodSpec, SecurityContext, Volume,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
-use serde::Serialize;
 
 use super::network_policy::ISOLATED;
 use super::parts::{restricted, restricted_pod};
@@ -31,16 +30,13 @@ pub fn container_name(run: &Run, pods: &Pods) -> String {
 /// The pods of one sort, as YAML documents.
 #[must_use]
 pub fn manifests(run: &Run, pods: &Pods) -> String {
-    (0..pods.replicas)
-        .map(|replica| {
-            // Plain structs with string keys always serialise.
-            format!("---\n{}", yaml(&pod(run, pods, replica)))
-        })
-        .collect()
-}
-
-fn yaml(value: &impl Serialize) -> String {
-    serde_yaml::to_string(value).unwrap_or_default()
+    let mut text = String::new();
+    for replica in 0..pods.replicas {
+        text.push_str("---\n");
+        // Plain structs with string keys always serialise.
+        text.push_str(&serde_yaml::to_string(&pod(run, pods, replica)).unwrap_or_default());
+    }
+    text
 }
 
 fn pod(run: &Run, pods: &Pods, replica: i32) -> Pod {

@@ -25,10 +25,10 @@ fn killed() -> Value {
     ended(137, "Error", "")
 }
 
-fn clean_up(status: Value) -> Option<Arc<Job>> {
-    Some(Arc::new(job(json!({
+fn clean_up(status: &Value) -> Arc<Job> {
+    Arc::new(job(json!({
         "metadata": {"name": "hello-clean-1", "creationTimestamp": "2026-01-01T00:00:05Z"}, "status": status,
-    }))))
+    })))
 }
 
 fn short(plan: &Plan) -> String {
@@ -43,9 +43,9 @@ fn short(plan: &Plan) -> String {
 #[case::the_runner_did(record(true), None, "Finish: no")]
 #[case::killed(killed(), None, "Clean")]
 #[case::runner_could_not(record(false), None, "Clean")]
-#[case::under_way(killed(), clean_up(json!({})), "Follow: the run is over, and what")]
-#[case::done(killed(), clean_up(json!({"conditions": [{"type": "Complete", "status": "True"}]})), "Finish: the runner was killed")]
-#[case::in_vain(record(false), clean_up(json!({"conditions": [{"type": "Failed", "status": "True"}]})), "Finish: no; something of the run may be left on deployment hpc: Job hello-clean-1 failed")]
+#[case::under_way(killed(), Some(clean_up(&json!({}))), "Follow: the run is over, and what")]
+#[case::done(killed(), Some(clean_up(&json!({"conditions": [{"type": "Complete", "status": "True"}]}))), "Finish: the runner was killed")]
+#[case::in_vain(record(false), Some(clean_up(&json!({"conditions": [{"type": "Failed", "status": "True"}]}))), "Finish: no; something of the run may be left on deployment hpc: Job hello-clean-1 failed")]
 fn a_run_ends_once_nothing_is_left(
     #[case] pod: Value,
     #[case] clean_up: Option<Arc<Job>>,
@@ -64,7 +64,7 @@ fn a_clean_up_that_does_not_end_is_not_waited_for_forever() {
     let workflow = slurm();
     let mut observed = with_pod(&workflow, 300, Some(killed()));
     observed.finalizer = true;
-    observed.clean_up = clean_up(json!({}));
+    observed.clean_up = Some(clean_up(&json!({})));
     let plan = short(&plan(&observed));
     assert!(plan.contains("did not end within 180 s"), "{plan}");
 }
