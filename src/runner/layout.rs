@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::run_file::{RUN_FILE, RUN_FOLDER, WORK_FOLDER, WORKFLOW_FOLDER};
+use super::run_file::{PODS_FOLDER, RUN_FILE, RUN_FOLDER, WORK_FOLDER, WORKFLOW_FOLDER};
 
 /// The folders and files of a run, below a root that is `/` but in tests.
 #[derive(Clone, Debug)]
@@ -34,6 +34,18 @@ impl Layout {
     #[must_use]
     pub fn workflow_source(&self) -> PathBuf {
         self.at(RUN_FOLDER).join(WORKFLOW_FOLDER)
+    }
+
+    /// The manifests of step pods as mounted.
+    #[must_use]
+    pub fn pods_source(&self) -> PathBuf {
+        self.at(RUN_FOLDER).join(PODS_FOLDER)
+    }
+
+    /// The manifests of step pods as the engine reads them.
+    #[must_use]
+    pub fn pods(&self) -> PathBuf {
+        self.work().join(PODS_FOLDER)
     }
 
     /// The writable folder.

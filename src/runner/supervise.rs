@@ -27,7 +27,7 @@ use super::pace::Pace;
 use super::record::{EngineName, Outcome, Phase, Reason, Stage};
 use super::redact::Redactor;
 use super::run_file::RunFile;
-use super::stage;
+use super::stage::{self, Staged};
 use super::tally::Tally;
 
 mod execute;
@@ -41,7 +41,7 @@ enum Note {
     Stop,
     Child,
     Event(Event),
-    Staged(Result<Redactor, Failure>),
+    Staged(Result<Staged, Failure>),
     Collected(Result<Map<String, Value>, Failure>),
     /// One of the engine's three streams, stdout, stderr or events, has ended.
     StreamEnded,
@@ -156,15 +156,17 @@ impl Supervisor {
         })))
     }
 
-    fn stage(&mut self, run: &RunFile) -> Result<(), Failure> {
+    /// Puts everything in place; gives back the steps.
+    fn stage(&mut self, run: &RunFile) -> Result<Vec<String>, Failure> {
         self.print(Stage::Staging);
         let (layout, copy) = (self.layout.clone(), run.clone());
         self.work(Note::Staged, move || stage::stage(&layout, &copy));
         loop {
             match self.notes.recv() {
                 Ok(Note::Staged(result)) => {
-                    self.redactor = Arc::new(result?);
-                    return Ok(());
+                    let Staged { redactor, steps } = result?;
+                    self.redactor = Arc::new(redactor);
+                    return Ok(steps);
                 }
                 Ok(Note::Stop) => return Err(cancelled()),
                 Ok(_) => {}
