@@ -4,7 +4,7 @@ import streamflow.cwl.main
 from streamflow.deployment.connector import connector_classes
 from streamflow.ext.plugin import StreamFlowPlugin
 
-from dvre_streamflow import command, errors
+from dvre_streamflow import command, errors, failure
 from dvre_streamflow.connector import DvreLocalConnector
 from dvre_streamflow.database import DvreDatabase
 from dvre_streamflow.executor import DvreExecutor
@@ -26,3 +26,4 @@ class DvrePlugin(StreamFlowPlugin):
         streamflow.cwl.main.StreamFlowExecutor = DvreExecutor
         command.install()
         errors.install()
+        failure.install()
