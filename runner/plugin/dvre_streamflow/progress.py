@@ -47,6 +47,8 @@ class Progress:
         step = get_job_step_name(job)
         if status == Status.FAILED:
             self._failed.add(step)
+        elif status == Status.ROLLBACK:
+            self._failed.discard(step)
         self._job(job, status.name)
         if status == Status.COMPLETED and step in self._ended:
             # Its results were lost, and another step that failed needed them once more.
@@ -69,15 +71,17 @@ class Progress:
     def step(self, step: str, status: Status) -> None:
         """Report that a step ended.
 
-        StreamFlow passes a failure on to every step that waits for the failed one. Those
-        never did anything wrong, so they count as cancelled. A step that failed and was
-        recovered completes like any other.
+        StreamFlow passes a failure on to every step that waits for the failed one, or calls
+        those steps skipped. They never did anything wrong, so they count as cancelled. A step
+        that failed and was recovered completes like any other.
         """
         if status not in _STEP_ENDS or step in self._ended:
             return
-        if status != Status.COMPLETED and step in self._failed:
+        if status == Status.COMPLETED:
+            self._failed.discard(step)
+        elif step in self._failed:
             status = Status.FAILED
-        elif status == Status.FAILED:
+        elif status == Status.FAILED or self._failed:
             status = Status.CANCELLED
         self._ended[step] = status
         self._events.emit("step", step=step, status=status.name)

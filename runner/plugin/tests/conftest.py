@@ -42,6 +42,7 @@ class Engine:
     folder: Path
     config: dict[str, Any] = field(default_factory=dict)
     target: dict[str, Any] = field(default_factory=lambda: {"deployment": "here"})
+    environment: dict[str, str] = field(default_factory=dict)
 
     @property
     def streamflow_file(self) -> dict[str, Any]:
@@ -56,6 +57,10 @@ class Engine:
             "deployments": {"here": here},
         } | self.config
 
+    def tool(self, file: str, command: list[str]) -> None:
+        tool = {"cwlVersion": "v1.2", "class": "CommandLineTool", "baseCommand": command}
+        (self.folder / file).write_text(json.dumps(tool | {"inputs": {}, "outputs": {}}))
+
     def start(self, file: str, inputs: dict[str, Any], socket_path: str) -> subprocess.Popen[str]:
         (self.folder / "inputs.json").write_text(json.dumps(inputs))
         cwl = {"file": file, "settings": "inputs.json", "docker": NO_CONTAINERS}
@@ -68,7 +73,9 @@ class Engine:
         command = [sys.executable, "-m", "dvre_streamflow", "run", "--name", "dvre"]
         return subprocess.Popen(
             [*command, "--outdir", str(self.folder / "outputs"), str(config)],
-            env=os.environ | {"DVRE_EVENTS": socket_path, "HOME": str(self.folder)},
+            env=os.environ
+            | {"DVRE_EVENTS": socket_path, "HOME": str(self.folder)}
+            | self.environment,
             cwd=self.folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
