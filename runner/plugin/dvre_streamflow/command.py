@@ -16,6 +16,7 @@ from streamflow.cwl.command import CWLCommand, CWLCommandOutput
 from streamflow.cwl.utils import build_context, eval_expression
 from streamflow.log_handler import logger
 
+from dvre_streamflow.failure import Failure
 from dvre_streamflow.progress import PROGRESS
 
 # Outside the output folder, where a glob could find it. StreamFlow evaluates it for each job.
@@ -36,7 +37,12 @@ async def execute(self: CWLCommand, job: Job) -> CWLCommandOutput:
     """Run a tool, and report how it ended."""
     if self.stdout is not None and self.stderr is None:
         self.stderr = _STDERR
-    output = await _execute(self, job)
+    try:
+        output = await _execute(self, job)
+    except Failure as failure:
+        if failure.exit_code is not None:
+            PROGRESS.command(job.name, failure.exit_code, failure=failure)
+        raise
     if isinstance(output.exit_code, int):
         failed = output.status == Status.FAILED
         tail = await _error_tail(self, job, output, failed)

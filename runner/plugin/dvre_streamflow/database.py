@@ -14,7 +14,7 @@ from dvre_streamflow.progress import PROGRESS
 class DvreDatabase(SqliteDatabase):
     """StreamFlow's database, observed, with a commit at the end of each user's step."""
 
-    def __init__(self, context: StreamFlowContext, **config: Any) -> None:  # noqa: ANN401
+    def __init__(self, context: StreamFlowContext, **config: Any) -> None:
         """Open the database that `config` names."""
         super().__init__(context, **config)
         self._workflow: int | None = None

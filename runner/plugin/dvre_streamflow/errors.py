@@ -1,4 +1,7 @@
-"""Reports what StreamFlow logs as an error, with a class that a reader can act on."""
+"""Reports what StreamFlow logs as an error, with a class that a reader can act on.
+
+A `Failure` knows its class; that of any other error follows from where it happened.
+"""
 
 import logging
 import re
@@ -8,6 +11,7 @@ from types import FrameType
 from streamflow.core.workflow import Step
 from streamflow.log_handler import logger
 
+from dvre_streamflow import failure
 from dvre_streamflow.progress import PROGRESS
 
 _MESSAGE_LIMIT = 1024
@@ -28,6 +32,7 @@ _KINDS = (
     ("streamflow.cwl.translator", "_inject_input", "InvalidInputs"),
     ("streamflow.cwl.translator", "", "InvalidWorkflow"),
     ("streamflow.deployment.future", "deploy", "DeploymentFailed"),
+    ("dvre_streamflow.failure", "wait", "DeploymentFailed"),
     ("streamflow.deployment.manager", "", "DeploymentFailed"),
     ("streamflow.cwl.step", "process_input", "InvalidInputs"),
     ("streamflow.cwl.transformer", "", "InvalidInputs"),
@@ -45,7 +50,10 @@ class _Handler(logging.Handler):
             return
         try:
             frames = list(_frames(error))
-            PROGRESS.error(_kind(frames), _message(error), _step(frames))
+            if known := failure.find(error):
+                PROGRESS.error(known.kind, _cut(known.message), _step(frames))
+            else:
+                PROGRESS.error(_kind(frames), _message(error), _step(frames))
         except Exception:
             self.handleError(record)
 
@@ -76,7 +84,10 @@ def _message(error: BaseException) -> str:
         text = f"no {missing[2]} for output {missing[1]}: its glob matches nothing, or too much"
     elif isinstance(error, TimeoutError) and not text:
         text = "the time limit of the tool is over"
-    text = text or type(error).__name__
+    return _cut(text or type(error).__name__)
+
+
+def _cut(text: str) -> str:
     return text.encode()[:_MESSAGE_LIMIT].decode(errors="ignore")
 
 

@@ -44,8 +44,15 @@ def _load(name: str) -> ModuleType:
     return importlib.import_module(name)
 
 
-def _stand_in(module: str, name: str, schema: str) -> type:
+def stand_in(module: str, name: str, schema: str, base: str | None = None) -> type:
+    """Make a class that `module` is only loaded for when one is created.
+
+    `base` is the connector of StreamFlow that it extends, and `schema` the file of its schema.
+    """
+
     def new(_cls: type, *args: object, **kwargs: object) -> object:
+        if base is not None:
+            _load(f"{_PACKAGE}.{base}")
         return getattr(_load(module), name)(*args, **kwargs)
 
     def get_schema(_cls: type) -> str:
@@ -65,5 +72,5 @@ def install() -> None:
     """Put the stand-ins where StreamFlow will import from."""
     for suffix, name, schema in _CONNECTORS:
         module = f"{_PACKAGE}.{suffix}"
-        _put(module, name, _stand_in(module, name, schema))
+        _put(module, name, stand_in(module, name, schema))
     _put(_HTTP, _HTTP_NAME, object)

@@ -4,18 +4,19 @@ import streamflow.cwl.main
 from streamflow.deployment.connector import connector_classes
 from streamflow.ext.plugin import StreamFlowPlugin
 
-from dvre_streamflow import command, errors
+from dvre_streamflow import command, errors, failure, lazy
 from dvre_streamflow.connector import DvreLocalConnector
 from dvre_streamflow.database import DvreDatabase
 from dvre_streamflow.executor import DvreExecutor
 from dvre_streamflow.scheduler import DvreScheduler
+from dvre_streamflow.slurm import DvreSlurmConnector
 
 
 class DvrePlugin(StreamFlowPlugin):
     """Registers the observed classes under the name `dvre`.
 
     What a configuration cannot select, it replaces: the executor, the way tools are run,
-    and the local connector.
+    and the connectors.
     """
 
     def register(self) -> None:
@@ -23,6 +24,11 @@ class DvrePlugin(StreamFlowPlugin):
         self.register_database("dvre", DvreDatabase)
         self.register_scheduler("dvre", DvreScheduler)
         connector_classes["local"] = DvreLocalConnector
+        connector_classes["slurm"] = DvreSlurmConnector
+        connector_classes["ssh"] = lazy.stand_in(
+            "dvre_streamflow.ssh", "DvreSSHConnector", "ssh.json", base="ssh"
+        )
         streamflow.cwl.main.StreamFlowExecutor = DvreExecutor
         command.install()
         errors.install()
+        failure.install()

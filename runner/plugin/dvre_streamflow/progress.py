@@ -7,6 +7,7 @@ from streamflow.core.workflow import Port, Status, Step
 from streamflow.workflow.token import TerminationToken
 
 from dvre_streamflow.events import Events, from_environment
+from dvre_streamflow.failure import Failure
 
 # StreamFlow has more; a job that waits or recovers is SCHEDULED or in ROLLBACK to a reader.
 _JOB_STATUSES = frozenset(
@@ -26,7 +27,7 @@ class Progress:
         self._inputs: dict[str, list[Port]] = {}
         self._jobs: dict[str, set[str]] = {}
         self._failed: set[str] = set()
-        self._ended: set[str] = set()
+        self._ended: dict[str, Status] = {}
         self._explained = False
         self._closed = False
 
@@ -41,31 +42,48 @@ class Progress:
 
     def job(self, job: str, status: Status) -> None:
         """Report the new status of a job."""
-        if status in _JOB_STATUSES:
-            if status == Status.FAILED:
-                self._failed.add(get_job_step_name(job))
-            self._job(job, status.name)
+        if status not in _JOB_STATUSES:
+            return
+        step = get_job_step_name(job)
+        if status == Status.FAILED:
+            self._failed.add(step)
+        elif status == Status.ROLLBACK:
+            self._failed.discard(step)
+        self._job(job, status.name)
+        if status == Status.COMPLETED and step in self._ended:
+            # Its results were lost, and another step that failed needed them once more.
+            self._events.emit("step", step=step, status=self._ended[step].name)
 
-    def command(self, job: str, exit_code: int, stderr: bytes) -> None:
-        """Report how a tool ended; `stderr` is the end of its error output."""
+    def command(
+        self, job: str, exit_code: int, stderr: bytes = b"", failure: Failure | None = None
+    ) -> None:
+        """Report how a tool ended; `stderr` is the end of its error output.
+
+        Where the exit code is not the tool's own doing, `failure` says what was.
+        """
         fields: dict[str, object] = {"exitCode": exit_code}
         if stderr:
             fields["stderr"] = stderr[-_STDERR_LIMIT:].decode(errors="replace")
+        if failure is not None:
+            fields |= {"kind": failure.kind, "message": failure.message}
         self._events.emit("command", job=job, step=get_job_step_name(job), **fields)
 
     def step(self, step: str, status: Status) -> None:
         """Report that a step ended.
 
-        StreamFlow passes a failure on to every step that waits for the failed one. Those
-        never did anything wrong, so they count as cancelled.
+        StreamFlow passes a failure on to every step that waits for the failed one, or calls
+        those steps skipped. They never did anything wrong, so they count as cancelled. A step
+        that failed and was recovered completes like any other.
         """
         if status not in _STEP_ENDS or step in self._ended:
             return
-        if step in self._failed:
+        if status == Status.COMPLETED:
+            self._failed.discard(step)
+        elif step in self._failed:
             status = Status.FAILED
-        elif status == Status.FAILED:
+        elif status == Status.FAILED or self._failed:
             status = Status.CANCELLED
-        self._ended.add(step)
+        self._ended[step] = status
         self._events.emit("step", step=step, status=status.name)
 
     def error(self, kind: str, message: str, engine_step: str | None) -> None:

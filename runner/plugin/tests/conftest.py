@@ -13,20 +13,7 @@ from typing import Any
 
 import pytest
 
-CONFIG = """
-version: v1.0
-workflows:
-  dvre:
-    type: cwl
-    config:
-      file: {folder}/{file}
-      settings: {folder}/inputs.json
-      docker: [{{step: /, deployment: {{type: none, config: {{}}}}}}]
-    bindings: [{{step: /, target: {{deployment: local}}}}]
-deployments: {{local: {{type: local, workdir: {folder}/scratch, config: {{}}}}}}
-database: {{type: dvre, config: {{connection: {folder}/streamflow.db}}}}
-scheduling: {{scheduler: {{type: dvre, config: {{}}}}}}
-"""
+NO_CONTAINERS = [{"step": "/", "deployment": {"type": "none", "config": {}}}]
 
 
 @dataclass
@@ -47,18 +34,48 @@ class Result:
 
 @dataclass
 class Engine:
-    """Runs CWL in a folder of its own, with a socket that collects the events."""
+    """Runs CWL in a folder of its own, with a socket that collects the events.
+
+    `config` is what streamflow.yml has beside the workflow; without any, steps run locally.
+    """
 
     folder: Path
+    config: dict[str, Any] = field(default_factory=dict)
+    target: dict[str, Any] = field(default_factory=lambda: {"deployment": "here"})
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def streamflow_file(self) -> dict[str, Any]:
+        here = {"type": "local", "workdir": str(self.folder / "scratch"), "config": {}}
+        return {
+            "version": "v1.0",
+            "database": {
+                "type": "dvre",
+                "config": {"connection": str(self.folder / "streamflow.db")},
+            },
+            "scheduling": {"scheduler": {"type": "dvre", "config": {}}},
+            "deployments": {"here": here},
+        } | self.config
+
+    def tool(self, file: str, command: list[str]) -> None:
+        tool = {"cwlVersion": "v1.2", "class": "CommandLineTool", "baseCommand": command}
+        (self.folder / file).write_text(json.dumps(tool | {"inputs": {}, "outputs": {}}))
 
     def start(self, file: str, inputs: dict[str, Any], socket_path: str) -> subprocess.Popen[str]:
         (self.folder / "inputs.json").write_text(json.dumps(inputs))
+        cwl = {"file": file, "settings": "inputs.json", "docker": NO_CONTAINERS}
+        bindings = [{"step": "/", "target": self.target}]
+        workflow = {"type": "cwl", "config": cwl, "bindings": bindings}
         config = self.folder / "streamflow.yml"
-        config.write_text(CONFIG.format(folder=self.folder, file=file))
+        config.write_text(
+            json.dumps(self.streamflow_file | {"workflows": {"dvre": workflow}}, indent=1)
+        )
         command = [sys.executable, "-m", "dvre_streamflow", "run", "--name", "dvre"]
         return subprocess.Popen(
             [*command, "--outdir", str(self.folder / "outputs"), str(config)],
-            env=os.environ | {"DVRE_EVENTS": socket_path, "HOME": str(self.folder)},
+            env=os.environ
+            | {"DVRE_EVENTS": socket_path, "HOME": str(self.folder)}
+            | self.environment,
             cwd=self.folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

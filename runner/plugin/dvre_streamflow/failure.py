@@ -1,0 +1,57 @@
+"""Failures that say what a researcher has to know.
+
+StreamFlow wraps, repeats and shortens errors on their way. Whoever knows why something failed
+raises a `Failure`, and it is found again wherever the error arrives.
+"""
+
+from streamflow.core.exception import WorkflowExecutionException
+from streamflow.deployment.future import FutureConnector
+
+_deploy = FutureConnector.deploy
+
+
+class Failure(WorkflowExecutionException):
+    """The end of a job, or of the place where jobs run, with its class and an explanation."""
+
+    def __init__(self, kind: str, message: str, exit_code: int | None = None) -> None:
+        """Take the class, one of dvre-runner's reasons, and the exit code if a tool had one."""
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+        self.exit_code = exit_code
+
+
+def find(error: BaseException | None) -> Failure | None:
+    """Return the failure that `error` is, or that it came from."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, Failure):
+            return error
+        seen.add(id(error))
+        hidden = error.__suppress_context__
+        error = error.__cause__ or (None if hidden else error.__context__)
+    return None
+
+
+def install() -> None:
+    """Have every deployment remember why it failed, for all who wait for it."""
+    FutureConnector.deploy = deploy
+    FutureConnector._safe_deploy_event_wait = wait
+
+
+async def deploy(self: FutureConnector, external: bool) -> None:
+    """Set up the place, and remember a failure."""
+    try:
+        await _deploy(self, external)
+    except Exception as error:
+        self.dvre_failure = error
+        raise
+
+
+async def wait(self: FutureConnector) -> None:
+    """Wait until another job has set up the place."""
+    await self.deploy_event.wait()
+    if self._connector is None:
+        name = self.deployment_name
+        cause = getattr(self, "dvre_failure", None)
+        raise WorkflowExecutionException(f"FAILED deployment of {name}") from cause
