@@ -82,7 +82,8 @@ fn prepare_inputs(layout: &Layout, run: &RunFile, layers: Layers) -> Result<Vec<
     resolver.resolve(&mut inputs)?;
     let text = Value::Object(inputs).to_string();
     fs::write(layout.inputs_object(), text).map_err(|error| cannot("write the inputs", &error))?;
-    Ok(process.steps())
+    let steps = process.steps().iter();
+    Ok(steps.map(|step| step.path.clone()).collect())
 }
 
 /// Every workflow file that is text, by its path.
