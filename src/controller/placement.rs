@@ -12,7 +12,7 @@ use crate::api::{DvreWorkflowSpec, Reason, RetryPolicy};
 use crate::controller::pod::Trouble;
 use crate::controller::validate::{Found, problem, refuse};
 use crate::cwl::Process;
-use crate::render::placement::{Kind, Placement, Target};
+use crate::render::placement::{Binding, Bound, Kind, Placement, Target};
 use crate::settings::RunSettings;
 
 pub use leftovers::{docker_label, hosts, leftovers};
@@ -49,7 +49,8 @@ pub fn placement(request: &Request<'_>) -> Result<Placement, Trouble> {
     placement.bindings = bindings(request.process, &placed);
     placement.leftovers = leftovers(request.spec, request.uid);
     let honoured = request.process.check_target(|step| {
-        let target = placed.get(step).and_then(|n| placement.targets.get(*n));
+        let bound = placed.get(step);
+        let target = bound.and_then(|bound| placement.targets.get(bound.target));
         target.is_some_and(|target| target.kind.has_containers())
     });
     honoured.map_err(|found| problem(&found))?;
@@ -58,8 +59,8 @@ pub fn placement(request: &Request<'_>) -> Result<Placement, Trouble> {
     Ok(placement)
 }
 
-/// The number of its target for each step's path.
-type Placed = BTreeMap<String, usize>;
+/// The place of each step by its path.
+type Placed = BTreeMap<String, Bound>;
 
 fn place(request: &Request<'_>, placement: &mut Placement) -> Result<Placed, Trouble> {
     let names = Names::new(request.spec, request.process)?;
@@ -79,7 +80,14 @@ fn place(request: &Request<'_>, placement: &mut Placement) -> Result<Placed, Tro
             known.insert(name.to_owned(), placement.targets.len());
             push(placement, name.to_owned(), kind)
         };
-        placed.insert(step.path.clone(), target);
+        let kind = placement.targets.get(target).map(|target| &target.kind);
+        let own_container = step.needs.container.is_some()
+            && matches!(kind, Some(Kind::Docker(_) | Kind::Singularity(_)));
+        let bound = Bound {
+            target,
+            own_container,
+        };
+        placed.insert(step.path.clone(), bound);
     }
     Ok(placed)
 }
@@ -102,20 +110,26 @@ fn push(placement: &mut Placement, mut name: String, kind: Kind) -> usize {
 }
 
 /// As few bindings as say the same: what most steps have holds for all, and the rest are named.
-fn bindings(process: &Process, placed: &Placed) -> Vec<(String, usize)> {
-    let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
-    for target in placed.values() {
-        *counts.entry(*target).or_default() += 1;
+fn bindings(process: &Process, placed: &Placed) -> Vec<Binding> {
+    let mut counts: BTreeMap<Bound, usize> = BTreeMap::new();
+    for bound in placed.values() {
+        *counts.entry(*bound).or_default() += 1;
     }
     // The first of those that are equal, so that the order of steps alone decides.
-    let most = counts
-        .iter()
-        .max_by_key(|(target, count)| (**count, usize::MAX - **target));
-    let most = most.map_or(0, |(target, _)| *target);
-    let mut bindings = vec![("/".to_owned(), most)];
+    let most = counts.iter().rev().max_by_key(|(_, count)| **count);
+    let Some((&most, _)) = most else {
+        return Vec::new();
+    };
+    let mut bindings = vec![Binding {
+        step: "/".to_owned(),
+        bound: most,
+    }];
     for step in process.steps() {
         match placed.get(&step.path) {
-            Some(target) if *target != most => bindings.push((step.path.clone(), *target)),
+            Some(&bound) if bound != most => bindings.push(Binding {
+                step: step.path.clone(),
+                bound,
+            }),
             _ => {}
         }
     }

@@ -12,9 +12,8 @@ use crate::runner::run_file::{Cwltool, EngineChoice, Leftover};
 pub struct Placement {
     /// The places in use.
     pub targets: Vec<Target>,
-    /// Paths of steps and the number of their place in `targets`. The first is `/`, and a longer path
-    /// wins over a shorter one.
-    pub bindings: Vec<(String, usize)>,
+    /// Where steps are bound to. The first is `/`, and a longer path wins over a shorter one.
+    pub bindings: Vec<Binding>,
     /// ssh hosts in use, each with a Secret of its own.
     pub hosts: Vec<SshTarget>,
     /// A `streamflow.yml` of the user's or the operator's own, overlaid, instead of one that follows
@@ -28,6 +27,24 @@ pub struct Placement {
     pub cwltool: Cwltool,
     /// What the run may leave outside of its pod.
     pub leftovers: Vec<Leftover>,
+}
+
+/// Where a step, and the steps below it, run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Binding {
+    /// Its path.
+    pub step: String,
+    /// How.
+    pub bound: Bound,
+}
+
+/// The place of a step.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Bound {
+    /// Its number in [`Placement::targets`].
+    pub target: usize,
+    /// Whether the step brings an image of its own: the place then starts another container for it.
+    pub own_container: bool,
 }
 
 /// A place where steps run: a deployment in StreamFlow's words.

@@ -17,6 +17,9 @@ use deployment::{Deployment, Mapping};
 pub const WORKFLOW: &str = "dvre";
 /// Name by which the runner's plugin registers its database and scheduler.
 const PLUGIN: &str = "dvre";
+/// Folder of the runner's container in which steps with an image of their own work. The daemon beside
+/// the runner sees it under the same path.
+const CONTAINERS_FOLDER: &str = "/work/containers";
 /// Seconds before a failed step is tried again.
 const RETRY_SECONDS: i32 = 5;
 
@@ -68,6 +71,8 @@ struct BindingTarget<'a> {
     deployment: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     service: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workdir: Option<&'a str>,
 }
 
 /// Values by name, in their order.
@@ -87,7 +92,10 @@ pub fn streamflow_yml(run: &Run) -> String {
     }
     let bound = || {
         let bindings = run.placement.bindings.iter();
-        bindings.filter_map(|(step, number)| Some((step, run.placement.targets.get(*number)?)))
+        bindings.filter_map(|binding| {
+            let target = run.placement.targets.get(binding.bound.target)?;
+            Some((binding, target))
+        })
     };
     let file = File {
         version: "v1.0",
@@ -98,18 +106,19 @@ pub fn streamflow_yml(run: &Run) -> String {
                     file: workflow_file(&run.entrypoint),
                     settings: inputs_file(),
                     docker: bound()
-                        .map(|(step, target)| DockerMapping {
-                            step,
+                        .map(|(binding, target)| DockerMapping {
+                            step: &binding.step,
                             deployment: deployment::mapping(run, target),
                         })
                         .collect(),
                 },
                 bindings: bound()
-                    .map(|(step, target)| Binding {
-                        step,
+                    .map(|(binding, target)| Binding {
+                        step: &binding.step,
                         target: BindingTarget {
                             deployment: &target.name,
                             service: deployment::service(run, target),
+                            workdir: binding.bound.own_container.then_some(CONTAINERS_FOLDER),
                         },
                     })
                     .collect(),

@@ -162,7 +162,10 @@ impl Sandbox {
         };
         let log = self.api::<Pod>().log_stream(&pod.name_any(), &follow).await;
         let lines = log.expect("the log must be readable").lines();
-        let search = lines.try_any(|line| std::future::ready(line.contains("EXECUTING")));
+        let search = lines.try_any(|line| {
+            let at_work = line.contains("EXECUTING step") || line.contains("] INFO [job ");
+            std::future::ready(at_work)
+        });
         let found = in_time("a tool is at work", search).await;
         assert!(
             found.expect("the log must be readable"),

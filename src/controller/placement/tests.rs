@@ -51,10 +51,12 @@ fn placed(cwl: Value, mut spec: Value) -> Result<Placement, Trouble> {
 }
 
 fn bound(placement: &Placement) -> Vec<(&str, &str)> {
-    let name = |number: &usize| placement.targets[*number].name.as_str();
     let bindings = placement.bindings.iter();
     bindings
-        .map(|(step, number)| (step.as_str(), name(number)))
+        .map(|binding| {
+            let target = &placement.targets[binding.bound.target];
+            (binding.step.as_str(), target.name.as_str())
+        })
         .collect()
 }
 
@@ -81,8 +83,18 @@ fn expressions_bring_no_place_up() {
     let placement = placed(hybrid(), json!({"deployment": "docker"})).unwrap();
     assert_eq!(
         bound(&placement),
-        [("/", "docker"), ("/think", "expressions")]
+        [
+            ("/", "docker"),
+            ("/first", "docker"),
+            ("/think", "expressions")
+        ]
     );
+    let own: Vec<bool> = placement
+        .bindings
+        .iter()
+        .map(|binding| binding.bound.own_container)
+        .collect();
+    assert_eq!(own, [false, true, false]);
     assert_eq!(placement.cwltool.containers, Containers::Docker);
     assert_eq!(placement.cwltool.image.as_deref(), Some("python:3.9-slim"));
 }

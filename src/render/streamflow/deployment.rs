@@ -15,7 +15,7 @@ use crate::runner::run_file::{
 use crate::settings::resources::limit;
 
 /// Folder of the runner's container that apptainer containers see as their working folder.
-pub const SHARED_FOLDER: &str = "/work/containers";
+const SHARED_FOLDER: &str = "/work/singularity";
 /// What the names of login hosts begin with.
 pub const HOST_PREFIX: &str = "ssh-host-";
 /// The only service of a Slurm deployment.
