@@ -77,6 +77,22 @@ pub(super) fn show(text: &str) -> String {
     shown
 }
 
+/// A list of names for a message: the first few, then how many more.
+pub(super) fn list<T: AsRef<str>>(names: impl IntoIterator<Item = T>) -> String {
+    const SHOWN: usize = 12;
+    let mut names = names.into_iter();
+    let first: Vec<_> = names
+        .by_ref()
+        .take(SHOWN)
+        .map(|n| show(n.as_ref()))
+        .collect();
+    match (first.is_empty(), names.count()) {
+        (true, _) => "none".to_owned(),
+        (false, 0) => first.join(", "),
+        (false, left) => format!("{} and {left} more", first.join(", ")),
+    }
+}
+
 /// `text` within `limit` bytes, cut at a character with an ellipsis.
 pub(super) fn cut(text: &str, limit: usize) -> String {
     if text.len() <= limit {
@@ -109,5 +125,7 @@ mod tests {
         let problem = Problem::new(&"é".repeat(4000), &"日".repeat(4000));
         assert!(problem.place.len() <= PLACE_BYTES && problem.place.ends_with('…'));
         assert!(problem.message.len() <= MESSAGE_BYTES && problem.message.ends_with('…'));
+        assert!(list((0..20).map(|n| n.to_string())).ends_with("11 and 8 more"));
+        assert_eq!(list::<&str>([]), "none");
     }
 }
