@@ -24,7 +24,7 @@ mod stage;
 mod supervise;
 mod tally;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 use failure::Failure;
 use layout::Layout;

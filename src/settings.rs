@@ -3,6 +3,7 @@
 
 pub mod deployments;
 pub mod resources;
+pub mod streamflow;
 
 use std::net::SocketAddr;
 use std::time::Duration;

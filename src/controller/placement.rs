@@ -1,5 +1,6 @@
 //! Pure: from the deployments and bindings of a spec to places for all steps, or why not.
 
+mod custom;
 mod engine;
 mod leftovers;
 mod names;
@@ -33,6 +34,8 @@ pub struct Request<'a> {
     pub settings: &'a RunSettings,
     /// The workflow.
     pub process: &'a Process,
+    /// The process to run, as a path and an id.
+    pub entrypoint: &'a str,
     /// The ConfigMaps that the spec names.
     pub config_maps: &'a Found,
 }
@@ -45,7 +48,14 @@ pub fn placement(request: &Request<'_>) -> Result<Placement, Trouble> {
         hosts: hosts(request.spec),
         ..Placement::default()
     };
+    if custom::place(request, &mut placement)? {
+        placement.cwltool = engine::cwltool(request.spec, &placement);
+        engine::check(request.spec, &placement.cwltool)?;
+        return Ok(placement);
+    }
     let placed = place(request, &mut placement)?;
+    let pods = placement.pods().next().is_some();
+    placement.token = pods;
     placement.bindings = bindings(request.process, &placed);
     placement.leftovers = leftovers(request.spec, request.uid);
     let honoured = request.process.check_target(|step| {

@@ -37,6 +37,7 @@ pub fn run(observed: &Observed<'_>) -> Result<Run, Trouble> {
         uid: observed.uid,
         settings: observed.settings,
         process: &process,
+        entrypoint: &entrypoint,
         config_maps: &observed.config_maps,
     })?;
     let known = if inputs
@@ -84,10 +85,11 @@ pub fn run(observed: &Observed<'_>) -> Result<Run, Trouble> {
 /// Requirements that the input object adds hold for all steps, so that no step may be in a place that
 /// cannot honour them.
 fn check_added(inputs: &Map<String, Value>, placement: &Placement) -> Result<(), Trouble> {
-    let containers = placement
-        .targets
-        .iter()
-        .all(|target| target.kind.has_containers() && !matches!(target.kind, Kind::Pods(_)));
+    let containers = placement.custom.is_none()
+        && placement
+            .targets
+            .iter()
+            .all(|target| target.kind.has_containers() && !matches!(target.kind, Kind::Pods(_)));
     cwl::check_added_requirements(inputs, containers).map_err(|found| problem(&found))?;
     if inputs.contains_key("cwl:requirements") && placement.pods().next().is_some() {
         return Err(refuse(

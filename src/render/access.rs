@@ -11,7 +11,7 @@ use crate::names;
 /// account.
 #[must_use]
 pub fn access(run: &Run) -> Option<(ServiceAccount, RoleBinding)> {
-    if !run.placement.needs_token() || run.runner.service_account_name.is_some() {
+    if !run.placement.token || run.runner.service_account_name.is_some() {
         return None;
     }
     let role = run.settings.deployments.steps_role.as_deref()?;

@@ -37,7 +37,7 @@ impl Parts {
         ssh::add(run, &mut parts);
         docker::add(run, &mut parts);
         singularity::add(run, &mut parts);
-        if run.placement.needs_token() {
+        if run.placement.token {
             parts.account = Some(names::account(&run.name, &run.uid));
             parts.env.extend([
                 field(JOB_NAME, "metadata.labels['batch.kubernetes.io/job-name']"),

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Map, Value};
+
 use k8s_openapi::api::core::v1::{EnvVar, LocalObjectReference, ResourceRequirements, Toleration};
 
 use crate::api::targets::{SlurmTarget, SshTarget};
@@ -19,6 +21,10 @@ pub struct Placement {
     /// A `streamflow.yml` of the user's or the operator's own, overlaid, instead of one that follows
     /// from the rest.
     pub custom: Option<String>,
+    /// Sections of a `streamflow.yml` that hold for every run: policies, filters and managers.
+    pub shared: Map<String, Value>,
+    /// Whether the runner gets a token for the API server.
+    pub token: bool,
     /// How often a failed step is tried in all, where a failure is to be retried.
     pub step_attempts: Option<i32>,
     /// The engine that the resource asks for.
@@ -181,12 +187,6 @@ impl Kind {
 }
 
 impl Placement {
-    /// Whether the runner creates pods itself, and so needs a token.
-    #[must_use]
-    pub fn needs_token(&self) -> bool {
-        self.pods().next().is_some()
-    }
-
     /// All Docker deployments.
     pub fn dockers(&self) -> impl Iterator<Item = &Docker> {
         self.targets.iter().filter_map(|target| match &target.kind {

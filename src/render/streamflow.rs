@@ -5,7 +5,7 @@ mod deployment;
 use std::fmt::Write;
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Run;
 use super::placement::{Kind, Target};
@@ -24,15 +24,14 @@ const CONTAINERS_FOLDER: &str = "/work/containers";
 const RETRY_SECONDS: i32 = 5;
 
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 struct File<'a> {
     version: &'a str,
     workflows: Workflows<'a>,
     deployments: Named<Deployment>,
     database: Value,
     scheduling: Value,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    failure_manager: Option<Value>,
+    #[serde(flatten)]
+    shared: Map<String, Value>,
 }
 
 #[derive(Serialize)]
@@ -97,6 +96,19 @@ pub fn streamflow_yml(run: &Run) -> String {
             Some((binding, target))
         })
     };
+    let mut shared = run.placement.shared.clone();
+    let mut scheduling = shared.remove("scheduling").unwrap_or_else(|| json!({}));
+    if let Some(scheduling) = scheduling.as_object_mut() {
+        scheduling.insert("scheduler".to_owned(), scheduler());
+    }
+    if let Some(attempts) = run.placement.step_attempts {
+        let manager = json!({
+            "enabled": true,
+            "type": "rollback",
+            "config": { "max_retries": attempts, "retry_delay": RETRY_SECONDS },
+        });
+        shared.insert("failureManager".to_owned(), manager);
+    }
     let file = File {
         version: "v1.0",
         workflows: Workflows {
@@ -126,14 +138,8 @@ pub fn streamflow_yml(run: &Run) -> String {
         },
         deployments: Named(deployments(run)),
         database: database(),
-        scheduling: json!({ "scheduler": scheduler() }),
-        failure_manager: run.placement.step_attempts.map(|attempts| {
-            json!({
-                "enabled": true,
-                "type": "rollback",
-                "config": { "max_retries": attempts, "retry_delay": RETRY_SECONDS },
-            })
-        }),
+        scheduling,
+        shared,
     };
     // Plain structs with string keys always serialise.
     serde_yaml::to_string(&file).unwrap_or_default()
@@ -171,6 +177,12 @@ pub fn workflow_file(entrypoint: &str) -> String {
 #[must_use]
 pub fn inputs_file() -> String {
     format!("{WORK_FOLDER}/inputs.json")
+}
+
+/// Where steps in the runner's container work.
+#[must_use]
+pub fn scratch() -> String {
+    format!("{WORK_FOLDER}/scratch")
 }
 
 /// The database that reports the progress of the run.

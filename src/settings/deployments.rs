@@ -1,11 +1,11 @@
 //! What whoever runs the operator decides about the places where steps run.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use clap::Args;
 use k8s_openapi::api::core::v1::ResourceRequirements;
 
+use super::streamflow::{ConfigFile, SchemaFile};
 use super::{parse_resources, resources};
 
 /// Presets of the built-in deployments, and what is allowed. A resource changes single presets in
@@ -138,7 +138,7 @@ pub struct DeploymentSettings {
 
     /// A `streamflow.yml` whose deployments and policies every run has that brings none of its own.
     #[arg(long, env = "DVRE_STREAMFLOW_CONFIG")]
-    pub streamflow_config: Option<PathBuf>,
+    pub streamflow_config: Option<ConfigFile>,
 
     /// StreamFlow's own schema of that file, as `streamflow schema v1.0` prints it.
     #[arg(
@@ -146,7 +146,7 @@ pub struct DeploymentSettings {
         env = "DVRE_STREAMFLOW_SCHEMA",
         default_value = "/usr/share/dvre/streamflow-schema.json"
     )]
-    pub streamflow_schema: PathBuf,
+    pub streamflow_schema: SchemaFile,
 }
 
 /// Names and values.

@@ -44,7 +44,8 @@ pub fn place(
     Ok(push(placement, name, Kind::Pods(pods)))
 }
 
-fn allowed(request: &Request<'_>, name: &str) -> Result<(), Trouble> {
+/// Checks that the runner of a run can get the right to create pods.
+pub fn allowed(request: &Request<'_>, name: &str) -> Result<(), Trouble> {
     let runner = request.spec.runner.as_ref();
     let own = runner.is_some_and(|runner| runner.service_account_name.is_some());
     if own || request.settings.deployments.steps_role.is_some() {

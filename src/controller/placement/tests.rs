@@ -228,3 +228,56 @@ fn only_a_retry_of_every_failure_is_the_engines() {
     assert_eq!(attempts(json!({"policy": "Never", "limit": 5})), None);
     assert_eq!(attempts(json!({"limit": 5})), None);
 }
+
+fn custom(text: &str, mut spec: Value) -> Result<Placement, Trouble> {
+    let program = std::env::var_os("DVRE_STREAMFLOW").unwrap();
+    let printed = std::process::Command::new(program)
+        .args(["schema", "v1.0"])
+        .output()
+        .unwrap();
+    let folder = crate::runner::testing::folder("schema");
+    folder.write("schema.json", &String::from_utf8(printed.stdout).unwrap());
+    let mut settings = settings();
+    let schema = folder.path().join("schema.json");
+    settings.deployments.streamflow_schema = schema.to_str().unwrap().parse().unwrap();
+    spec["cwl"] = hybrid();
+    spec["inputs"] = json!({"message": "x"});
+    spec["streamflowFrom"] = json!({"configMapKeyRef": {"name": "mine", "key": "file"}});
+    let workflow = workflow(spec);
+    let mut observed = observed(&workflow, 0);
+    observed.settings = &settings;
+    let map = json!({"metadata": {"name": "mine"}, "data": {"file": text}});
+    let map = serde_json::from_value(map).unwrap();
+    observed.config_maps = [("mine".to_owned(), Some(map))].into();
+    validate::run(&observed).map(|run| run.placement)
+}
+
+#[test]
+fn a_file_of_ones_own_brings_what_its_deployments_need() {
+    if std::env::var_os("DVRE_STREAMFLOW").is_none() {
+        eprintln!("passed over: DVRE_STREAMFLOW names no StreamFlow");
+        return;
+    }
+    let file = "
+version: v1.0
+workflows: {mine: {type: cwl, config: {file: x.cwl}, bindings: [{step: /, target: {deployment: here}}, {step: /inner, target: {deployment: box}}]}}
+deployments:
+  here: {type: local, config: {}}
+  box: {type: docker, config: {image: 'debian:trixie-slim'}}
+  pods: {type: kubernetes, config: {files: [p.yaml], inCluster: true}}
+failureManager: {type: rollback, config: {max_retries: 2}}
+";
+    let placement = custom(file, json!({"deployment": "here"})).unwrap();
+    let text = placement.custom.as_ref().unwrap();
+    for part in ["max_retries: 2", "/work/workflow/main.cwl", "type: dvre"] {
+        assert!(text.contains(part), "no {part} in {text}");
+    }
+    assert!(placement.docker().is_some());
+    assert!(!placement.token);
+    assert!(placement.cwltool.refused.is_some());
+    let seed = "{version: v1.0, deployments: {local: {type: local, config: {workdir: /tmp/x}}}}";
+    let trouble = custom(seed, json!({})).unwrap_err();
+    assert_eq!(trouble.reason, Reason::InvalidDeployment);
+    let words = "Additional properties are not allowed ('workdir' was unexpected)";
+    assert!(trouble.message.contains(words), "{trouble:?}");
+}

@@ -52,7 +52,8 @@ pub fn kind(
     Ok(Kind::Local)
 }
 
-fn docker(
+/// Containers of a Docker daemon.
+pub fn docker(
     request: &Request<'_>,
     placement: &Placement,
     name: &str,
@@ -98,7 +99,8 @@ fn docker(
     Ok(docker)
 }
 
-fn singularity(
+/// Apptainer containers.
+pub fn singularity(
     request: &Request<'_>,
     placement: &Placement,
     name: &str,

@@ -56,7 +56,7 @@ pub fn deployment(run: &Run, number: usize, target: &Target) -> Deployment {
         config,
     };
     match &target.kind {
-        Kind::Local => plain("local", &format!("{WORK_FOLDER}/scratch"), json!({})),
+        Kind::Local => plain("local", &super::scratch(), json!({})),
         Kind::Docker(docker) => plain("docker", &docker.workdir, docker_config(run, docker)),
         Kind::Singularity(singularity) => plain(
             "singularity",
