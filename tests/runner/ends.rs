@@ -236,6 +236,7 @@ fn an_image_without_streamflow_says_so() {
     assert_eq!(ended.outcome.reason, Reason::DeploymentFailed);
     assert_eq!(
         ended.outcome.message,
-        "this runner image has no StreamFlow; see spec.runner.image"
+        "StreamFlow is not available: this runner image has no StreamFlow; \
+         there is no fallback: this runner image has no cwltool"
     );
 }
