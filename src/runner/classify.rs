@@ -107,16 +107,21 @@ pub fn verdict(seen: &Evidence<'_>) -> Verdict {
 
 /// A command of which the plugin knows more than its exit code.
 fn failed_as_told(step: &str, command: &FailedCommand) -> Option<Verdict> {
-    let (reason, message) = command.why.as_ref()?;
+    let (reason, message) = command.why.as_ref().filter(|(_, why)| !why.is_empty())?;
     // Slurm calls the exit code of a cancelled job 0.
     let exit_code = Some(command.exit_code).filter(|code| *code != 0);
-    Some(Verdict::new(*reason, about(step, message)).at(step, exit_code))
+    // A class of a newer plugin is still the failure of a step.
+    let reason = match reason {
+        Reason::Unknown => Reason::StepFailed,
+        reason => *reason,
+    };
+    Some(Verdict::new(reason, about(step, message)).at(step, exit_code))
 }
 
 /// A message that names the step.
 fn about(step: &str, message: &str) -> String {
     let message = clean(message);
-    if message.contains(step) && step != "/" {
+    if message.contains(&format!("step {step}")) || (message.contains(step) && step != "/") {
         message
     } else {
         format!("step {step} failed: {message}")
@@ -202,9 +207,13 @@ fn explained(seen: &Evidence<'_>) -> Option<Verdict> {
         .step
         .as_deref()
         .or_else(|| Some(seen.tally.failed_step()?.0));
+    if error.message.is_empty() {
+        return None;
+    }
     match (error.reason, step) {
-        (Reason::Unknown, _) => None,
-        (Reason::StepFailed, Some(step)) => {
+        (Reason::Unknown, None) => None,
+        // A class of a newer plugin is still the failure of a step.
+        (Reason::Unknown | Reason::StepFailed, Some(step)) => {
             let message = about(step, &error.message);
             Some(Verdict::new(Reason::StepFailed, message).at(step, None))
         }

@@ -95,9 +95,7 @@ impl Tally {
                 kind,
                 message,
             } => {
-                let why = kind
-                    .filter(|kind| *kind != Reason::Unknown)
-                    .map(|kind| (kind, message));
+                let why = kind.map(|kind| (kind, message));
                 self.take_command(job, step, exit_code, &stderr, why);
                 false
             }
@@ -223,6 +221,11 @@ impl Tally {
             Status::Cancelled => StepPhase::Cancelled,
             _ => return false,
         };
+        let error = self.error.as_ref().and_then(|error| error.step.as_ref());
+        if phase == StepPhase::Succeeded && error == Some(&step) {
+            // It was recovered from, and explains nothing.
+            self.error = None;
+        }
         let Some(step) = self.step_mut(step) else {
             return false;
         };

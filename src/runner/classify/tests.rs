@@ -23,8 +23,7 @@ const DEPLOYING: &str = "2026-11-23 19:13:01.000 INFO     DEPLOYING hpc\n\
     2026-11-23 19:13:01.000 ERROR    Impossible to connect to login:22\n";
 const B_SLURM: &str = r#"{"event":"command","job":"/b/0","step":"/b","exitCode":143,"stderr":"boom","kind":"StepFailed","message":"Slurm job 42 was cancelled"}"#;
 const B_SLURM_MEMORY: &str = r#"{"event":"command","job":"/b/0","step":"/b","exitCode":0,"kind":"OutOfMemory","message":"step /b: Slurm job 42 used up its memory"}"#;
-const B_NEWER: &str =
-    r#"{"event":"command","job":"/b/0","step":"/b","exitCode":7,"kind":"Bored","message":"x"}"#;
+const B_NEWER: &str = r#"{"event":"command","job":"/b/0","step":"/b","exitCode":7,"kind":"Bored","message":"the node is tired"}"#;
 const NO_IMAGE: &str =
     r#"{"event":"error","kind":"ImagePullFailed","message":"image x: not found","step":"/b"}"#;
 const POD_MEMORY: &str =
@@ -32,7 +31,9 @@ const POD_MEMORY: &str =
 const NO_QUOTA: &str = r#"{"event":"error","kind":"QuotaExceeded","message":"exceeded quota: q"}"#;
 const NO_HOST: &str =
     r#"{"event":"error","kind":"DeploymentFailed","message":"deployment hpc: no route to host"}"#;
-const NEWER: &str = r#"{"event":"error","kind":"Bored","message":"x"}"#;
+const NEWER: &str = r#"{"event":"error","kind":"Bored","message":"the node is tired"}"#;
+const RECOVERED: &str =
+    r#"{"event":"error","kind":"QuotaExceeded","message":"exceeded quota: q","step":"/a"}"#;
 const IMPORT: &str =
     "Traceback (most recent call last):\n  File \"x\"\nModuleNotFoundError: No module named 'x'\n";
 
@@ -68,7 +69,7 @@ const IMPORT: &str =
 #[case::told_though_the_exit_code_is_well(&[B_RUNS, B_SLURM_MEMORY, B_STEP], &[EXECUTING, STEP], 0,
     Reason::OutOfMemory, Some("/b"), None, "step /b: Slurm job 42 used up its memory")]
 #[case::told_in_new_words(&[B_RUNS, B_NEWER, B_STEP], &[EXECUTING, STEP], 0,
-    Reason::StepFailed, Some("/b"), Some(7), "step /b failed with exit code 7")]
+    Reason::StepFailed, Some("/b"), Some(7), "step /b failed: the node is tired")]
 #[case::no_image(&[A_STEP, NO_IMAGE, B_STEP], &[EXECUTING, STEP], 0,
     Reason::ImagePullFailed, Some("/b"), None, "image x: not found")]
 #[case::no_quota(&[A_STEP, NO_QUOTA, B_STEP], &[EXECUTING, STEP, NO_OUTPUT], 0,
@@ -80,7 +81,9 @@ const IMPORT: &str =
 #[case::torn_down_after_a_failure(&[B_RUNS, B_EXIT, NO_HOST, B_STEP], &[EXECUTING, STEP], 0,
     Reason::StepFailed, Some("/b"), Some(7), "step /b failed with exit code 7: boom\nlast")]
 #[case::an_error_in_new_words(&[B_RUNS, NEWER, B_STEP], &[EXECUTING, STEP, NO_OUTPUT], 0,
-    Reason::StepFailed, Some("/b"), None, "step /b did not give its output d: Expected d token of type Directory, got list.")]
+    Reason::StepFailed, Some("/b"), None, "step /b failed: the node is tired")]
+#[case::after_a_recovery(&[RECOVERED, A_STEP, B_RUNS, B_EXIT, B_STEP], &[EXECUTING, STEP], 0,
+    Reason::StepFailed, Some("/b"), Some(7), "step /b failed with exit code 7: boom\nlast")]
 #[case::killed_elsewhere(&[B_RUNS, B_KILLED, B_STEP], &[EXECUTING, STEP_ELSEWHERE], 1,
     Reason::StepFailed, Some("/b"), Some(137), "step /b failed with exit code 137 (killed by signal 9)")]
 #[case::failed_elsewhere(&[B_RUNS, B_EXIT, B_STEP], &[EXECUTING, STEP_ELSEWHERE], 1,

@@ -18,7 +18,7 @@ use crate::runner::record::Stage;
 use crate::runner::run_file::RunFile;
 
 /// How long an engine may take to end a run that has failed already.
-const DOOMED: Duration = Duration::from_secs(5);
+const DOOMED: Duration = Duration::from_secs(3);
 
 /// What an engine leaves.
 pub(super) struct Ended {

@@ -157,8 +157,9 @@ fn cannot_pull(command: &str, last: Option<&str>) -> (Reason, String) {
     let image = command.rsplit("', '").next().unwrap_or_default();
     let image = image.trim_end_matches('\'').trim_start_matches("docker://");
     let why = last.unwrap_or("no reason given");
-    let why = why
-        .strip_prefix("Error response from daemon: ")
+    let why = ["Error response from daemon: ", "FATAL:   "]
+        .iter()
+        .find_map(|start| why.strip_prefix(start))
         .unwrap_or(why);
     if why.starts_with("Cannot connect to the Docker daemon") {
         return (Reason::DeploymentFailed, why.to_owned());

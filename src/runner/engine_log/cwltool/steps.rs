@@ -123,6 +123,9 @@ impl Steps {
     pub fn job(&mut self, name: &str) -> Option<(&str, &str)> {
         if !self.jobs.contains_key(name) {
             let index = if self.single() {
+                if self.starts.len() >= MOST_JOBS {
+                    return None;
+                }
                 self.add_start("/".to_owned());
                 self.starts.len() - 1
             } else {

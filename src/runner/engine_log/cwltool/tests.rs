@@ -328,14 +328,14 @@ fn failures(
     "/a",
     Reason::ImagePullFailed,
     "image nowhere.invalid/x:1 cannot be pulled: Get \
-    \"https://nowhere.invalid/v2/\": dial tcp: lookup nowhere.invalid on 10.255.255.53:53: no such host"
+    \"https://nowhere.invalid/v2/\": dial tcp: lookup nowhere.invalid on 10.96.0.10:53: no such host"
 )]
 #[case::requirement(
     "dkpullreq",
     "/",
     Reason::ImagePullFailed,
     "image nowhere.invalid/x:1 cannot be pulled: Get \
-    \"https://nowhere.invalid/v2/\": dial tcp: lookup nowhere.invalid on 10.255.255.53:53: no such host"
+    \"https://nowhere.invalid/v2/\": dial tcp: lookup nowhere.invalid on 10.96.0.10:53: no such host"
 )]
 #[case::no_daemon(
     "dkdown",
