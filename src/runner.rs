@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::{env, fs, io};
 
+mod cgroup;
 mod children;
 mod classify;
+mod cpus;
 mod engine;
 mod engine_log;
 mod event;

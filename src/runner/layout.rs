@@ -78,6 +78,12 @@ impl Layout {
         self.work().join("streamflow.yml")
     }
 
+    /// Where the engine and the tools keep what is of no use later.
+    #[must_use]
+    pub fn scratch(&self) -> PathBuf {
+        self.work().join("scratch")
+    }
+
     /// Where the engine leaves the outputs.
     #[must_use]
     pub fn outputs(&self) -> PathBuf {
@@ -88,6 +94,12 @@ impl Layout {
     #[must_use]
     pub fn events_socket(&self) -> PathBuf {
         self.work().join("events.sock")
+    }
+
+    /// What removes the leftovers of a run, and asks what became of its Slurm jobs.
+    #[must_use]
+    pub fn leftovers(&self) -> PathBuf {
+        self.at("/usr/local/bin/dvre-leftovers")
     }
 
     /// Where Kubernetes reads the final record.

@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 
 mod termination;
 
-pub(crate) use termination::hex;
 pub use termination::{MESSAGE_LIMIT, TERMINATION_LIMIT};
+pub(crate) use termination::{cut, hex};
 
 /// What each line of the log begins with that is a record and not the engine's own log.
 pub const MARK: &str = "@dvre ";
@@ -153,6 +153,12 @@ pub struct Progress {
     /// Where the runner is in its work.
     #[serde(default)]
     pub stage: Stage,
+    /// The engine that runs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<EngineName>,
+    /// Why StreamFlow is not available, when another engine does its work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<String>,
     /// Jobs that ended well or were skipped.
     #[serde(default)]
     pub completed: u64,
