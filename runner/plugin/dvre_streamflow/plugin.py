@@ -24,6 +24,12 @@ class DvrePlugin(StreamFlowPlugin):
         self.register_database("dvre", DvreDatabase)
         self.register_scheduler("dvre", DvreScheduler)
         connector_classes["local"] = DvreLocalConnector
+        connector_classes["kubernetes"] = lazy.stand_in(
+            "dvre_streamflow.kubernetes",
+            "DvreKubernetesConnector",
+            "kubernetes.json",
+            base="kubernetes",
+        )
         connector_classes["slurm"] = DvreSlurmConnector
         connector_classes["ssh"] = lazy.stand_in(
             "dvre_streamflow.ssh", "DvreSSHConnector", "ssh.json", base="ssh"

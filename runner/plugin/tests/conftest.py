@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hpc import Hpc, missing
 
 NO_CONTAINERS = [{"step": "/", "deployment": {"type": "none", "config": {}}}]
 
@@ -117,3 +118,12 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
         shutil.copy(file, tmp_path)
     yield Engine(tmp_path)
     shutil.rmtree(tmp_path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def hpc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hpc]:
+    if missing():
+        pytest.skip(f"not installed: {' '.join(missing())}")
+    hpc = Hpc.start(tmp_path_factory.mktemp("hpc"))
+    yield hpc
+    hpc.close()

@@ -62,9 +62,12 @@ import streamflow.main
 from streamflow.ext.utils import load_extensions
 load_extensions()
 from streamflow.deployment.connector import connector_classes
-for name in ("ssh",):
-    config = {"ssh": {"nodes": ["host"], "username": "user"}}[name]
+configs = {"ssh": {"nodes": ["host"], "username": "user"}, "kubernetes": {"files": []}}
+for name, config in configs.items():
     connector = connector_classes[name]("name", "/", **config)
     print(type(connector).__name__, type(connector).__mro__[1].__module__)
 """
-    assert python(code).splitlines() == ["DvreSSHConnector streamflow.deployment.connector.ssh"]
+    assert python(code).splitlines() == [
+        "DvreSSHConnector streamflow.deployment.connector.ssh",
+        "DvreKubernetesConnector streamflow.deployment.connector.kubernetes",
+    ]

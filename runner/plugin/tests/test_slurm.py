@@ -1,7 +1,7 @@
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,6 @@ from hpc import Hpc, missing
 pytestmark = pytest.mark.skipif(bool(missing()), reason=f"not installed: {missing()}")
 
 JOB = "dvre-test"
-
-
-@pytest.fixture(scope="module")
-def hpc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hpc]:
-    # munged refuses folders that others may write to, whatever is above them.
-    hpc = Hpc.start(tmp_path_factory.mktemp("hpc"))
-    yield hpc
-    hpc.close()
 
 
 @pytest.fixture(params=["directly", "ssh"])
