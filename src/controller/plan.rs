@@ -239,6 +239,7 @@ fn reason_of(reason: record::Reason) -> Reason {
         record::Reason::ImagePullFailed => Reason::ImagePullFailed,
         record::Reason::Unschedulable => Reason::Unschedulable,
         record::Reason::QuotaExceeded => Reason::QuotaExceeded,
+        record::Reason::Evicted => Reason::Evicted,
         record::Reason::OutputsFailed => Reason::OutputsFailed,
         record::Reason::Cancelled => Reason::Cancelled,
         record::Reason::InternalError | record::Reason::Unknown => Reason::InternalError,

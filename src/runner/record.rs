@@ -55,6 +55,8 @@ pub enum Reason {
     Unschedulable,
     /// A quota does not leave room for a step's pod.
     QuotaExceeded,
+    /// The cluster, of whatever kind, took a step's place away.
+    Evicted,
     /// The outputs could not be collected or stored.
     OutputsFailed,
     /// The container was told to stop.

@@ -164,8 +164,8 @@ fn judge(state: Option<&State>) -> Judgement {
         // StreamFlow has seen this exit code, and so the tool declares it a success.
         "FAILED" if reason == "NonZeroExitCode" => return Judgement::Well,
         "OUT_OF_MEMORY" => Reason::OutOfMemory,
-        "FAILED" | "CANCELLED" | "TIMEOUT" | "NODE_FAIL" | "PREEMPTED" | "BOOT_FAIL"
-        | "DEADLINE" | "REVOKED" => Reason::StepFailed,
+        "NODE_FAIL" | "PREEMPTED" | "BOOT_FAIL" | "REVOKED" => Reason::Evicted,
+        "FAILED" | "CANCELLED" | "TIMEOUT" | "DEADLINE" => Reason::StepFailed,
         _ => return Judgement::Unknown,
     };
     Judgement::Failed(
