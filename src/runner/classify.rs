@@ -136,6 +136,7 @@ fn place_failed(seen: &Evidence<'_>, command: Option<(&str, &FailedCommand)>) ->
         Reason::DeploymentFailed
             | Reason::ImagePullFailed
             | Reason::Unschedulable
+            | Reason::Evicted
             | Reason::QuotaExceeded
             | Reason::OutOfMemory
     );

@@ -5,6 +5,7 @@ mod cwltool;
 mod docker;
 mod hybrid;
 mod kubernetes;
+mod slurm;
 
 use std::fs;
 use std::path::Path;
