@@ -6,8 +6,8 @@ use k8s_openapi::api::core::v1::{ConfigMap, KeyToPath};
 
 use super::placement::Pods;
 use super::run::{InputLayer, Run};
-use super::step_pods;
 use super::streamflow::streamflow_yml;
+use super::{singularity, step_pods};
 use crate::api::sources::Volume;
 use crate::runner::run_file::{
     PODS_FOLDER, RUN_FILE, RUN_FOLDER, RunFile, TEMPLATES_FOLDER, WORKFLOW_FOLDER,
@@ -26,6 +26,8 @@ pub const DOCUMENTS_LIMIT: usize = 1_000_000;
 /// The most bytes that a ConfigMap holds.
 pub const LIMIT: usize = 1 << 20;
 
+/// Name of the configuration of registries for apptainer.
+pub const REGISTRIES_FILE: &str = "registries.conf";
 const STREAMFLOW_FILE: &str = "streamflow.yml";
 
 /// The run's ConfigMap. Immutable: a run never changes under way.
@@ -89,6 +91,9 @@ fn data(run: &Run) -> BTreeMap<String, String> {
     data.extend(pods.map(|pods| (pods_key(pods), step_pods::manifests(run, pods))));
     let templates = run.placement.templates();
     data.extend(templates.map(|(number, text)| (template_key(number), text.to_owned())));
+    if let Some(text) = singularity::registries(run) {
+        data.insert(REGISTRIES_FILE.to_owned(), text);
+    }
     data
 }
 

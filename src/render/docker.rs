@@ -1,13 +1,13 @@
 //! The Docker daemon of a run: beside its runner, or elsewhere.
 
 use k8s_openapi::api::core::v1::{
-    Container, EnvVar, ExecAction, KeyToPath, Probe, SecurityContext, VolumeMount,
+    Container, EnvVar, ExecAction, Probe, SecurityContext, VolumeMount,
 };
 
 use super::parts::{Parts, UID, variable};
 use super::placement::{Daemon, Docker};
 use super::run::Run;
-use super::volumes::{self, empty_dir, mount, secret_volume};
+use super::volumes::{self, empty_dir, key, mount, secret_volume};
 use crate::runner::run_file::{DATA_FOLDER, WORK_FOLDER};
 
 /// Folder of the daemon's socket, shared by daemon and runner.
@@ -15,7 +15,7 @@ const SOCKET_FOLDER: &str = "/dvre/docker";
 /// Folder of the files for TLS.
 const TLS_FOLDER: &str = "/dvre/docker-tls";
 /// Folder of the client's configuration, with the credentials of registries.
-pub const CONFIG_FOLDER: &str = "/dvre/docker-config";
+const CONFIG_FOLDER: &str = "/dvre/docker-config";
 /// Seconds that the daemon may take to come up.
 const START_SECONDS: i32 = 120;
 
@@ -38,10 +38,13 @@ pub fn add(run: &Run, parts: &mut Parts) {
         }
         Daemon::External { host, tls_secret } => external(host, tls_secret.as_deref(), parts),
     }
-    if docker.pull_secret.is_some() {
+    if let Some(secret) = &docker.pull_secret {
         parts.env.push(variable("DOCKER_CONFIG", CONFIG_FOLDER));
+        let items = vec![key(".dockerconfigjson", "config.json")];
+        let volume = secret_volume("docker-config", secret, Some(items));
+        let mounts = vec![mount("docker-config", CONFIG_FOLDER, true)];
+        parts.volumes.push((volume, mounts));
     }
-    pull_secret(docker.pull_secret.as_deref(), parts);
     let values = run.placement.dockers().flat_map(|docker| &docker.env);
     add_values(values, parts);
 }
@@ -56,27 +59,6 @@ pub fn external(host: &str, tls_secret: Option<&str>, parts: &mut Parts) {
         let mounts = vec![mount("docker-tls", TLS_FOLDER, true)];
         parts.volumes.push((volume, mounts));
     }
-}
-
-/// Mounts the credentials of registries in the form that Docker's client reads.
-pub fn pull_secret(secret: Option<&str>, parts: &mut Parts) {
-    let Some(secret) = secret else { return };
-    if parts
-        .volumes
-        .iter()
-        .any(|(volume, _)| volume.name == "docker-config")
-    {
-        return;
-    }
-    let item = KeyToPath {
-        key: ".dockerconfigjson".to_owned(),
-        path: "config.json".to_owned(),
-        mode: None,
-    };
-    let volume = secret_volume("docker-config", secret, Some(vec![item]));
-    parts
-        .volumes
-        .push((volume, vec![mount("docker-config", CONFIG_FOLDER, true)]));
 }
 
 /// Variables whose value only the cluster knows go through the runner's environment: its client

@@ -86,7 +86,8 @@ pub fn empty_dir(name: &str, limit: &str, medium: Option<&str>) -> Volume {
     }
 }
 
-fn config_map_volume(name: &str, config_map: &str, items: Vec<KeyToPath>) -> Volume {
+/// A ConfigMap, or single keys of it.
+pub fn config_map_volume(name: &str, config_map: &str, items: Vec<KeyToPath>) -> Volume {
     Volume {
         name: name.to_owned(),
         config_map: Some(ConfigMapVolumeSource {
@@ -95,6 +96,15 @@ fn config_map_volume(name: &str, config_map: &str, items: Vec<KeyToPath>) -> Vol
             ..ConfigMapVolumeSource::default()
         }),
         ..Volume::default()
+    }
+}
+
+/// A key of a ConfigMap or Secret as a file.
+pub fn key(key: &str, path: &str) -> KeyToPath {
+    KeyToPath {
+        key: key.to_owned(),
+        path: path.to_owned(),
+        mode: None,
     }
 }
 

@@ -227,6 +227,7 @@ fn singularity_config(number: usize, singularity: &Singularity) -> Value {
     json!({
         "image": singularity.image,
         "hostname": singularity.hostname,
+        "contain": true,
         "bind": [format!("{SHARED_FOLDER}/{number}:{}", singularity.workdir)],
     })
 }
