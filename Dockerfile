@@ -1,7 +1,8 @@
-# The operator. The context holds nothing but dvre-operator, a static binary; hack/images/build
-# makes it.
+# The operator. The context holds dvre-operator, a static binary, and StreamFlow's schema of its own
+# configuration, as `streamflow schema v1.0` prints it; hack/images/build makes both.
 FROM scratch
 COPY dvre-operator /dvre-operator
+COPY streamflow-schema.json /usr/share/dvre/streamflow-schema.json
 LABEL org.opencontainers.image.title="dvre-operator" \
       org.opencontainers.image.description="Runs CWL workflows on Kubernetes"
 USER 65532:65532

@@ -3,13 +3,16 @@
 
 pub mod apply;
 pub mod children;
+pub mod clean;
 pub mod events;
+pub mod finalizer;
 pub mod finished;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub mod guarded;
 pub mod memory;
 pub mod observe;
+pub mod placement;
 pub mod plan;
 pub mod pod;
 pub mod status;
@@ -85,6 +88,9 @@ pub enum Error {
         /// Its name.
         name: String,
     },
+    /// The Job that cleans up was refused: the next look goes on without it.
+    #[error("the Job that cleans up after the run was refused")]
+    CleanUp,
     /// Something that always serialises did not.
     #[error("cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),

@@ -19,6 +19,7 @@ mod entry;
 mod header;
 mod inputs;
 mod names;
+pub mod needs;
 mod order;
 mod problem;
 mod process;

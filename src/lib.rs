@@ -17,4 +17,5 @@ pub mod render;
 pub mod runner;
 pub mod server;
 pub mod settings;
+pub mod streamflow_file;
 pub mod telemetry;

@@ -17,6 +17,12 @@ pub const WORKFLOW_UID: &str = "dvre.io/workflow-uid";
 /// Annotation of a Job that the operator stops: why, as JSON. It is written together with the stop,
 /// so that a restarted operator knows the reason.
 pub const STOPPED: &str = "dvre.io/stopped";
+/// Finalizer of a resource whose run may leave something outside of the cluster.
+pub const FINALIZER: &str = "dvre.io/clean-up";
+/// Label of step pods: the sort that a pod is of.
+pub const STEPS: &str = "dvre.io/steps";
+/// Label of step pods: whether they may use the network.
+pub const NETWORK: &str = "dvre.io/network";
 /// Selects the Jobs and pods of this operator.
 pub const SELECTOR: &str = "app.kubernetes.io/managed-by=dvre-operator,dvre.io/workflow-uid";
 /// Name of the container in which the engine runs.
@@ -44,6 +50,39 @@ pub fn config_map(workflow: &str, uid: &str) -> String {
         shorten(workflow, NAME_LIMIT - 13),
         digest(uid, 8)
     )
+}
+
+/// Name of a run where it goes beyond its namespace: Slurm jobs, folders, containers.
+#[must_use]
+pub fn outside(uid: &str) -> String {
+    format!("dvre-{}", digest(uid, 8))
+}
+
+/// Name of the ServiceAccount, and of its binding, with which a run creates its step pods.
+#[must_use]
+pub fn account(workflow: &str, uid: &str) -> String {
+    format!(
+        "{}-steps-{}",
+        shorten(workflow, NAME_LIMIT - 15),
+        digest(uid, 8)
+    )
+}
+
+/// Name of the NetworkPolicy of a run's step pods.
+#[must_use]
+pub fn network_policy(workflow: &str, uid: &str) -> String {
+    format!(
+        "{}-isolated-{}",
+        shorten(workflow, NAME_LIMIT - 18),
+        digest(uid, 8)
+    )
+}
+
+/// Name of the Job that cleans up after a run.
+#[must_use]
+pub fn clean_up(workflow: &str, uid: &str) -> String {
+    let suffix = format!("-clean-{}", digest(uid, 8));
+    shorten(workflow, JOB_NAME_LIMIT - suffix.len()) + &suffix
 }
 
 /// Name of the Event that tells of one milestone of a run: the same each time it is told.

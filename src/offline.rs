@@ -59,10 +59,17 @@ pub fn render(text: &str, settings: &RunSettings) -> Result<String, String> {
             )
         })?;
         let objects = render::objects(&run);
-        for object in [
-            serde_yaml::to_string(&objects.config_map),
-            serde_yaml::to_string(&objects.job),
-        ] {
+        let (account, binding) = objects.access.unzip();
+        let texts = [
+            Some(serde_yaml::to_string(&objects.config_map)),
+            account.map(|account| serde_yaml::to_string(&account)),
+            binding.map(|binding| serde_yaml::to_string(&binding)),
+            objects
+                .network_policy
+                .map(|policy| serde_yaml::to_string(&policy)),
+            Some(serde_yaml::to_string(&objects.job)),
+        ];
+        for object in texts.into_iter().flatten() {
             rendered.push_str("---\n");
             rendered.push_str(&object.map_err(|error| error.to_string())?);
         }
@@ -98,6 +105,9 @@ fn observed<'a>(
         pod: None,
         outcome: None,
         trouble: None,
+        finalizer: false,
+        clean_up: None,
+        clean_up_refused: None,
         config_maps: config_maps.clone(),
         now: jiff::Timestamp::now(),
         settings,

@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::{env, fs, io};
 
+mod cgroup;
 mod children;
 mod classify;
+mod cpus;
 mod engine;
 mod engine_log;
 mod event;
@@ -24,7 +26,7 @@ mod stage;
 mod supervise;
 mod tally;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 use failure::Failure;
 use layout::Layout;

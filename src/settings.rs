@@ -1,11 +1,17 @@
 //! What whoever runs the operator decides: flags, each with an environment variable of the same
 //! meaning. The Helm chart sets them from its values.
 
+pub mod deployments;
+pub mod resources;
+pub mod streamflow;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use k8s_openapi::api::core::v1::ResourceRequirements;
+
+use deployments::DeploymentSettings;
 
 /// Settings of the operator.
 #[derive(Args, Clone, Debug)]
@@ -87,6 +93,10 @@ pub struct RunSettings {
     /// Seconds that a run has to end cleanly when it is stopped.
     #[arg(long, env = "DVRE_GRACE_SECONDS", default_value_t = 20, value_parser = clap::value_parser!(i64).range(1..=3600))]
     pub grace_seconds: i64,
+
+    /// Where steps may run.
+    #[command(flatten)]
+    pub deployments: DeploymentSettings,
 }
 
 impl RunSettings {

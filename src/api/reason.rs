@@ -32,6 +32,8 @@ pub enum Reason {
     InvalidWorkflow,
     /// The input object does not fit the workflow, or an input file does not exist.
     InvalidInputs,
+    /// A deployment or binding is unknown, lacks settings, or is not allowed by the operator.
+    InvalidDeployment,
     /// The workflow requires something that the engine or the deployment cannot give.
     UnsupportedRequirement,
     /// The resource uses a field that this version accepts but does not serve.
@@ -84,6 +86,7 @@ impl Reason {
             Self::InvalidObject => "InvalidObject",
             Self::InvalidWorkflow => "InvalidWorkflow",
             Self::InvalidInputs => "InvalidInputs",
+            Self::InvalidDeployment => "InvalidDeployment",
             Self::UnsupportedRequirement => "UnsupportedRequirement",
             Self::UnsupportedField => "UnsupportedField",
             Self::NameConflict => "NameConflict",

@@ -57,20 +57,27 @@ pub struct LocalTarget {}
 pub struct DockerTarget {
     /// Image of steps without a DockerRequirement. Default: the operator's setting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 1024))]
+    #[schemars(
+        length(min = 1, max = 1024),
+        regex(pattern = r"^[A-Za-z0-9/][A-Za-z0-9._:/@-]*$")
+    )]
     pub image: Option<String>,
 
     /// Host name inside the containers. Default: the operator's setting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63))]
+    #[schemars(
+        length(min = 1, max = 63),
+        regex(pattern = r"^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$")
+    )]
     pub hostname: Option<String>,
 
     /// Working folder inside the containers. Default: the operator's setting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 512), regex(pattern = r"^/"))]
+    #[schemars(length(min = 1, max = 512), regex(pattern = r"^/[A-Za-z0-9._/-]*$"))]
     pub workdir: Option<String>,
 
-    /// Environment of the containers, over the operator's setting. At most 128.
+    /// Environment of the containers, over the operator's setting. At most 128. With `valueFrom`, the
+    /// variable is also one of the runner's own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 128), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub env: Vec<EnvVar>,
@@ -78,12 +85,19 @@ pub struct DockerTarget {
     /// An external daemon, such as `tcp://docker.example.org:2376`. Default: a daemon beside the
     /// runner, where the operator allows privileged deployments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 512), regex(pattern = r"^tcp://"))]
+    #[schemars(
+        length(min = 1, max = 512),
+        regex(pattern = r"^tcp://[A-Za-z0-9.:-]+$")
+    )]
     pub host: Option<String>,
 
     /// Secret with `ca.pem`, `cert.pem` and `key.pem` for that daemon.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls_secret_ref: Option<ObjectName>,
+
+    /// Secret of type `kubernetes.io/dockerconfigjson` with which images are pulled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull_secret_ref: Option<ObjectName>,
 }
 
 /// Steps run in apptainer containers.
@@ -92,17 +106,23 @@ pub struct DockerTarget {
 pub struct SingularityTarget {
     /// Image: `docker://...`, or the path of a SIF under `/data`. Default: the operator's setting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 1024))]
+    #[schemars(
+        length(min = 1, max = 1024),
+        regex(pattern = r"^[A-Za-z0-9/][A-Za-z0-9._:/@-]*$")
+    )]
     pub image: Option<String>,
 
     /// Host name inside the containers. Default: the operator's setting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63))]
+    #[schemars(
+        length(min = 1, max = 63),
+        regex(pattern = r"^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$")
+    )]
     pub hostname: Option<String>,
 
     /// Working folder inside the containers. Default: the operator's setting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 512), regex(pattern = r"^/"))]
+    #[schemars(length(min = 1, max = 512), regex(pattern = r"^/[A-Za-z0-9._/-]*$"))]
     pub workdir: Option<String>,
 
     /// Environment of the containers. At most 128.
@@ -114,6 +134,10 @@ pub struct SingularityTarget {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub cache_claim_name: Option<String>,
+
+    /// Secret of type `kubernetes.io/dockerconfigjson` with which images are pulled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull_secret_ref: Option<ObjectName>,
 }
 
 /// Steps run in pods of their own.
@@ -122,10 +146,15 @@ pub struct SingularityTarget {
 pub struct KubernetesTarget {
     /// Image of steps without a DockerRequirement. Default: the operator's setting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 1024))]
+    #[schemars(
+        length(min = 1, max = 1024),
+        regex(pattern = r"^[A-Za-z0-9/][A-Za-z0-9._:/@-]*$")
+    )]
     pub image: Option<String>,
 
-    /// Requests and limits of steps without a ResourceRequirement.
+    /// Requests and limits of a step's pod, merged over the operator's setting. What a
+    /// ResourceRequirement names in numbers wins; one that is an expression is refused unless these
+    /// are given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<ResourceRequirements>,
 
@@ -165,7 +194,10 @@ pub struct KubernetesTarget {
 #[serde(rename_all = "camelCase")]
 pub struct SshTarget {
     /// Host name or address.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[A-Za-z0-9:][A-Za-z0-9.:_-]*$")
+    )]
     pub host: String,
 
     /// Port. Default: 22.
@@ -174,15 +206,19 @@ pub struct SshTarget {
     pub port: Option<i32>,
 
     /// User on that host.
-    #[schemars(length(min = 1, max = 63))]
+    #[schemars(
+        length(min = 1, max = 63),
+        regex(pattern = r"^[A-Za-z0-9_][A-Za-z0-9._-]*$")
+    )]
     pub user: String,
 
-    /// Secret with the private key, `ssh-privatekey`, and the host's keys, `known_hosts`.
+    /// Secret with the private key, `ssh-privatekey`, and the host's keys, `known_hosts`, which are
+    /// always checked.
     pub secret_ref: ObjectName,
 
     /// Working folder on that host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 512), regex(pattern = r"^/"))]
+    #[schemars(length(min = 1, max = 512), regex(pattern = r"^/[A-Za-z0-9._/-]*$"))]
     pub workdir: Option<String>,
 }
 
@@ -196,22 +232,47 @@ pub struct SlurmTarget {
 
     /// Folder visible on login and compute nodes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 512), regex(pattern = r"^/"))]
+    #[schemars(length(min = 1, max = 512), regex(pattern = r"^/[A-Za-z0-9._/-]*$"))]
     pub workdir: Option<String>,
+
+    /// Account that the jobs are charged to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[A-Za-z0-9_][A-Za-z0-9_.,:+=*@/-]*$")
+    )]
+    pub account: Option<String>,
+
+    /// Quality of service of the jobs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[A-Za-z0-9_][A-Za-z0-9_.,:+=*@/-]*$")
+    )]
+    pub qos: Option<String>,
 
     /// Partition of the jobs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[A-Za-z0-9_][A-Za-z0-9_.,:+=*@/-]*$")
+    )]
     pub partition: Option<String>,
 
     /// Time limit of a job, in Slurm's notation, such as `01:00:00`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63))]
+    #[schemars(
+        length(min = 1, max = 63),
+        regex(pattern = r"^[A-Za-z0-9_][A-Za-z0-9_.,:+=*@/-]*$")
+    )]
     pub time: Option<String>,
 
     /// Memory of a job, in Slurm's notation, such as `8G`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63))]
+    #[schemars(
+        length(min = 1, max = 63),
+        regex(pattern = r"^[A-Za-z0-9_][A-Za-z0-9_.,:+=*@/-]*$")
+    )]
     pub memory: Option<String>,
 
     /// Processors of a job.
@@ -221,7 +282,10 @@ pub struct SlurmTarget {
 
     /// Accelerators of a job, in Slurm's notation, such as `1` or `a100:2`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63))]
+    #[schemars(
+        length(min = 1, max = 63),
+        regex(pattern = r"^[A-Za-z0-9_][A-Za-z0-9_.,:+=*@/-]*$")
+    )]
     pub gpus: Option<String>,
 
     /// A job template (Jinja2, with `{{streamflow_command}}`) in a ConfigMap.

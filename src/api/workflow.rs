@@ -74,8 +74,8 @@ use super::targets::Deployment;
 #[x_kube(
     validation = ("has(self.cwl) != has(self.cwlFrom)", "exactly one of cwl and cwlFrom must be given"),
     validation = (
-        "self.deployment in ['local', 'docker', 'singularity', 'kubernetes', 'slurm'] || (has(self.deployments) && self.deployments.exists(d, d.name == self.deployment))",
-        "deployment must be local, docker, singularity, kubernetes, slurm or the name of an entry of deployments"
+        "!has(self.streamflowFrom) || !(has(self.deployments) || has(self.bindings))",
+        "deployments and bindings stand in the file that streamflowFrom names: give one or the other"
     )
 )]
 pub struct DvreWorkflowSpec {
@@ -111,7 +111,7 @@ pub struct DvreWorkflowSpec {
 
     /// Where every step runs unless a binding says otherwise: `local` (the default: in the runner's
     /// container), `docker`, `singularity`, `kubernetes`, `slurm`, or the name of an entry of
-    /// `deployments`.
+    /// `deployments`, of the file that `streamflowFrom` names, or of the operator's own.
     #[serde(default = "default_deployment")]
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z][a-zA-Z0-9._-]*$"))]
     pub deployment: String,

@@ -13,7 +13,9 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::children::owner_uid;
+use super::clean;
 use super::events;
+use super::finalizer;
 use super::guarded::Metadata;
 use super::observe::{JobState, Observed};
 use super::plan::{Plan, View, stuck_interval};
@@ -29,8 +31,39 @@ const FIRST_LOOK: Duration = Duration::from_secs(5);
 /// Carries out a plan and returns what it came to: a launch that succeeded is followed, one that was
 /// refused is held or rejected.
 pub async fn apply(context: &Context, observed: &Observed<'_>, plan: Plan) -> Result<Plan, Error> {
+    let metadata = &observed.workflow.metadata;
     match plan {
-        Plan::Launch(run) => launch(context, observed, &run).await,
+        Plan::Launch(run) => {
+            let leaves = !run.placement.leftovers.is_empty();
+            if leaves && !observed.finalizer {
+                finalizer::hold(context, metadata).await?;
+            }
+            let plan = launch(context, observed, &run).await?;
+            if leaves && matches!(plan, Plan::Reject(_)) {
+                finalizer::release(context, metadata).await?;
+            }
+            Ok(plan)
+        }
+        Plan::Clean => clean_up(context, observed).await,
+        Plan::Finish(_) | Plan::Reject(_) => {
+            // Before the end is recorded: what is over is no longer watched.
+            if observed.finalizer {
+                finalizer::release(context, metadata).await?;
+            }
+            let outcome = observed.outcome.as_ref();
+            if let Some(why) = outcome.and_then(|outcome| outcome.fallback.as_deref()) {
+                events::engine_fallback(context, observed, why).await;
+            }
+            Ok(plan)
+        }
+        Plan::Release(trouble) => {
+            if let Some(trouble) = &trouble {
+                tracing::warn!(namespace = metadata.namespace, name = metadata.name, %trouble, "a deleted run");
+                events::clean_up_failed(context, observed, trouble).await;
+            }
+            finalizer::release(context, metadata).await?;
+            Ok(Plan::Release(trouble))
+        }
         Plan::Stop(stopped) => {
             if let JobState::Live(job) = &observed.job {
                 let api: Api<Job> =
@@ -44,9 +77,51 @@ pub async fn apply(context: &Context, observed: &Observed<'_>, plan: Plan) -> Re
     }
 }
 
+/// Creates the Job that cleans up. What the API server refuses is not tried again: a namespace that is
+/// being deleted takes nothing any more, and the resource would stay for ever.
+async fn clean_up(context: &Context, observed: &Observed<'_>) -> Result<Plan, Error> {
+    let job = clean::with(observed, render::clean_up::job);
+    let namespace = job.namespace().unwrap_or_default();
+    let api: Api<Job> = Api::namespaced(context.client.clone(), &namespace);
+    let params = PostParams {
+        field_manager: Some(OPERATOR.to_owned()),
+        ..PostParams::default()
+    };
+    match super::within(api.create(&params, &job)).await {
+        Ok(_) => {}
+        Err(Error::Kube(kube::Error::Api(status))) if status.is_already_exists() => {}
+        Err(Error::Kube(kube::Error::Api(status))) if (400..500).contains(&status.code) => {
+            let why = format!(
+                "the API server refused Job {}: {}",
+                job.name_any(),
+                status.message
+            );
+            context.memory.update(observed.uid, |remembered| {
+                remembered.clean_up_refused = Some(why);
+            });
+            return Err(Error::CleanUp);
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(Plan::Clean)
+}
+
 async fn launch(context: &Context, observed: &Observed<'_>, run: &Run) -> Result<Plan, Error> {
     let objects = render::objects(run);
     if let Err(refusal) = create(context, run, objects.config_map, observed.age()).await? {
+        return Ok(refusal);
+    }
+    if let Some((account, binding)) = objects.access {
+        if let Err(refusal) = create(context, run, account, observed.age()).await? {
+            return Ok(refusal);
+        }
+        if let Err(refusal) = create(context, run, binding, observed.age()).await? {
+            return Ok(refusal);
+        }
+    }
+    if let Some(policy) = objects.network_policy
+        && let Err(refusal) = create(context, run, policy, observed.age()).await?
+    {
         return Ok(refusal);
     }
     let job = match create(context, run, objects.job, observed.age()).await? {

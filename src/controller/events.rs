@@ -44,6 +44,40 @@ pub async fn runner_job_created(context: &Context, observed: &Observed<'_>, job:
     .await;
 }
 
+/// Tells that another engine did the work, and why.
+pub async fn engine_fallback(context: &Context, observed: &Observed<'_>, why: &str) {
+    let milestone = Milestone {
+        kind: "Warning",
+        reason: "EngineFallback",
+        action: "Run",
+        note: format!("cwltool ran the workflow, as StreamFlow is not available: {why}"),
+    };
+    publish(
+        context,
+        reference(&observed.workflow.metadata),
+        observed.attempt(),
+        milestone,
+    )
+    .await;
+}
+
+/// Tells that something of a deleted resource's run may be left outside of the cluster.
+pub async fn clean_up_failed(context: &Context, observed: &Observed<'_>, trouble: &str) {
+    let milestone = Milestone {
+        kind: "Warning",
+        reason: "CleanUpFailed",
+        action: "CleanUp",
+        note: trouble.to_owned(),
+    };
+    publish(
+        context,
+        reference(&observed.workflow.metadata),
+        observed.attempt(),
+        milestone,
+    )
+    .await;
+}
+
 /// Tells of what is new in a status and worth an Event: the end, and what keeps a run from starting.
 pub fn milestones<'a>(
     context: &'a Context,

@@ -13,6 +13,7 @@ use kube::runtime::{WatchStreamExt, watcher as watch};
 use kube::{Api, Resource};
 use serde_json::json;
 
+use super::finalizer;
 use super::guarded::{Guarded, Metadata};
 use super::{Context, Error, within};
 use crate::names::OPERATOR;
@@ -61,6 +62,10 @@ async fn observe_generation(context: &Context, metadata: &ObjectMeta) -> Result<
     let Some(found) = within(api.get_opt(name)).await? else {
         return Ok(());
     };
+    if found.metadata.deletion_timestamp.is_some() {
+        // The end was recorded, so that nothing is left to do for it.
+        return finalizer::release(context, found.meta()).await;
+    }
     let generation = found.meta().generation.unwrap_or_default();
     let Some(mut status) = found.object.ok().and_then(|workflow| workflow.status) else {
         return Ok(());

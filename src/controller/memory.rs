@@ -15,6 +15,10 @@ pub struct Remembered {
     pub launched: bool,
     /// Uid of that Job.
     pub job_uid: Option<String>,
+    /// Whether the resource holds our finalizer, where we changed that.
+    pub finalizer: Option<bool>,
+    /// Why the API server refused the Job that cleans up.
+    pub clean_up_refused: Option<String>,
     /// Errors in a row.
     pub failures: u32,
 }

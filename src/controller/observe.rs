@@ -12,6 +12,7 @@ use kube::api::{ListParams, LogParams};
 use kube::{Api, ResourceExt};
 
 use super::children::owner_uid;
+use super::finalizer;
 use super::memory::Remembered;
 use super::plan::since;
 use super::pod::{self, Trouble};
@@ -46,6 +47,12 @@ pub struct Observed<'a> {
     pub outcome: Option<Outcome>,
     /// What events say of a pod that does not start.
     pub trouble: Option<Trouble>,
+    /// Whether the resource holds our finalizer.
+    pub finalizer: bool,
+    /// The Job that cleans up after the run.
+    pub clean_up: Option<Arc<Job>>,
+    /// Why the API server refused that Job.
+    pub clean_up_refused: Option<String>,
     /// The ConfigMaps that the spec reads, by name; None for one that does not exist. Filled only
     /// before the start.
     pub config_maps: BTreeMap<String, Option<ConfigMap>>,
@@ -113,25 +120,34 @@ pub async fn observe<'a>(
         pod: None,
         outcome: None,
         trouble: None,
+        finalizer: remembered
+            .finalizer
+            .unwrap_or_else(|| finalizer::is_held(&workflow.metadata)),
+        clean_up: None,
+        clean_up_refused: remembered.clean_up_refused,
         config_maps: BTreeMap::new(),
         now: Timestamp::now(),
         settings: &context.settings.run,
     };
-    if observed.deleting
-        || observed
-            .status
-            .phase
-            .is_some_and(crate::api::Phase::is_final)
-    {
+    let is_final = observed
+        .status
+        .phase
+        .is_some_and(crate::api::Phase::is_final);
+    if is_final || (observed.deleting && !observed.finalizer) {
         return Ok(observed);
     }
     let namespace = workflow.namespace().unwrap_or_default();
+    if observed.finalizer {
+        let name = names::clean_up(&workflow.name_any(), observed.uid);
+        observed.clean_up = context.jobs.get(&namespace, &name);
+    }
     let launched = remembered.launched || observed.status.job_name.is_some();
     observed.job = job_state(context, &observed, &namespace, launched).await?;
     match &observed.job {
-        JobState::None => {
+        JobState::None if !observed.deleting => {
             observed.config_maps = config_maps(context, workflow, &namespace).await?;
         }
+        JobState::None => {}
         JobState::Live(job) => {
             observed.pod = context
                 .pods
@@ -195,9 +211,18 @@ async fn config_maps(
         .iter()
         .filter_map(|from| from.config_map_key_ref.as_ref())
         .map(|key| &key.name);
+    let templates = spec
+        .deployments
+        .iter()
+        .filter_map(|entry| entry.slurm.as_ref()?.template_from.as_ref())
+        .map(|from| &from.config_map_key_ref.name);
+    let streamflow = spec
+        .streamflow_from
+        .iter()
+        .map(|from| &from.config_map_key_ref.name);
     let api: Api<ConfigMap> = Api::namespaced(context.client.clone(), namespace);
     let mut found = BTreeMap::new();
-    for name in files.chain(keys) {
+    for name in files.chain(keys).chain(templates).chain(streamflow) {
         if !found.contains_key(name) {
             found.insert(name.clone(), super::within(api.get_opt(name)).await?);
         }

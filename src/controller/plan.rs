@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use super::clean;
 use super::observe::{JobState, Observed};
 use super::pod::{self, Trouble};
 use super::stopped::Stopped;
@@ -39,6 +40,11 @@ pub enum Plan {
     Stop(Box<Stopped>),
     /// The run is over: record how.
     Finish(Box<Ending>),
+    /// The run is over, and may have left something outside of the cluster: clean up there.
+    Clean,
+    /// Nothing is left of the run of a resource that is being deleted, or something may be, for the
+    /// reason given: let it go.
+    Release(Option<String>),
     /// Nothing: the run is over and recorded, or the resource is being deleted.
     Done,
 }
@@ -90,13 +96,28 @@ impl Ending {
 /// Decides what is to be done.
 #[must_use]
 pub fn plan(observed: &Observed<'_>) -> Plan {
-    if observed.deleting || observed.status.phase.is_some_and(Phase::is_final) {
-        return Plan::Done;
+    if observed.status.phase.is_some_and(Phase::is_final) {
+        return if observed.finalizer {
+            Plan::Release(None)
+        } else {
+            Plan::Done
+        };
     }
-    match &observed.job {
+    if observed.deleting {
+        return if observed.finalizer {
+            clean::leaving(observed)
+        } else {
+            Plan::Done
+        };
+    }
+    let plan = match &observed.job {
         JobState::Live(job) => follow(observed, job),
         JobState::Vanished => Plan::Finish(Box::new(vanished(observed))),
         JobState::None => start(observed),
+    };
+    match plan {
+        Plan::Finish(ending) => clean::settled(observed, *ending),
+        plan => plan,
     }
 }
 
@@ -215,6 +236,10 @@ fn reason_of(reason: record::Reason) -> Reason {
         record::Reason::StepFailed => Reason::StepFailed,
         record::Reason::OutOfMemory => Reason::OutOfMemory,
         record::Reason::DeploymentFailed => Reason::DeploymentFailed,
+        record::Reason::ImagePullFailed => Reason::ImagePullFailed,
+        record::Reason::Unschedulable => Reason::Unschedulable,
+        record::Reason::QuotaExceeded => Reason::QuotaExceeded,
+        record::Reason::Evicted => Reason::Evicted,
         record::Reason::OutputsFailed => Reason::OutputsFailed,
         record::Reason::Cancelled => Reason::Cancelled,
         record::Reason::InternalError | record::Reason::Unknown => Reason::InternalError,
@@ -332,8 +357,10 @@ impl Plan {
         match self {
             Self::Hold(_, pause) => Some(*pause),
             Self::Follow(view) => Some(view.again),
-            Self::Stop(_) => Some(STUCK_INTERVAL),
-            Self::Reject(_) | Self::Launch(_) | Self::Finish(_) | Self::Done => None,
+            Self::Stop(_) | Self::Clean => Some(STUCK_INTERVAL),
+            Self::Reject(_) | Self::Launch(_) | Self::Finish(_) | Self::Release(_) | Self::Done => {
+                None
+            }
         }
     }
 }

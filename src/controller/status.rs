@@ -20,7 +20,9 @@ pub fn status(observed: &Observed<'_>, plan: &Plan) -> Option<DvreWorkflowStatus
         ..observed.status.clone()
     };
     let verdict = match plan {
-        Plan::Done | Plan::Launch(_) | Plan::Stop(_) => return None,
+        Plan::Done | Plan::Launch(_) | Plan::Stop(_) | Plan::Clean | Plan::Release(_) => {
+            return None;
+        }
         Plan::Follow(view) if view.quiet => return None,
         Plan::Hold(cause, _) => verdict(
             Phase::Pending,

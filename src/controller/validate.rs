@@ -8,12 +8,14 @@ use kube::{Resource, ResourceExt};
 use serde_json::{Map, Value};
 
 use super::observe::Observed;
+use super::placement::{self, Request};
 use super::pod::Trouble;
 use crate::api::sources::{CwlFrom, KeyRef};
-use crate::api::{DvreWorkflowSpec, Engine, Reason};
+use crate::api::{DvreWorkflowSpec, Reason, RetryPolicy};
 use crate::cwl::{self, Known};
 use crate::render::Run;
-use crate::render::config_map::DOCUMENTS_LIMIT;
+use crate::render::config_map::{self, DOCUMENTS_LIMIT};
+use crate::render::placement::{Kind, Placement};
 use crate::render::run::InputLayer;
 
 /// Name of the file that an inline document becomes.
@@ -30,9 +32,14 @@ pub fn run(observed: &Observed<'_>) -> Result<Run, Trouble> {
     let inputs = layers(spec, &observed.config_maps)?;
     check_size(&files, &inputs)?;
     let process = cwl::load(&files, &entrypoint).map_err(|found| problem(&found))?;
-    process
-        .check_target(false)
-        .map_err(|found| problem(&found))?;
+    let placement = placement::placement(&Request {
+        spec,
+        uid: observed.uid,
+        settings: observed.settings,
+        process: &process,
+        entrypoint: &entrypoint,
+        config_maps: &observed.config_maps,
+    })?;
     let known = if inputs
         .iter()
         .any(|layer| matches!(layer, InputLayer::Secret(_)))
@@ -45,14 +52,14 @@ pub fn run(observed: &Observed<'_>) -> Result<Run, Trouble> {
     process
         .check_inputs(&merged, known)
         .map_err(|found| problem(&found))?;
-    cwl::check_added_requirements(&merged, false).map_err(|found| problem(&found))?;
+    check_added(&merged, &placement)?;
     let owner = workflow
         .controller_owner_ref(&())
         .unwrap_or_else(|| OwnerReference {
             block_owner_deletion: None,
             ..OwnerReference::default()
         });
-    Ok(Run {
+    let run = Run {
         namespace: workflow.namespace().unwrap_or_default(),
         name: workflow.name_any(),
         uid: observed.uid.to_owned(),
@@ -63,13 +70,57 @@ pub fn run(observed: &Observed<'_>) -> Result<Run, Trouble> {
         inputs,
         volumes: spec.volumes.clone(),
         deployment: spec.deployment.clone(),
+        placement,
         outputs: spec
             .outputs
             .as_ref()
             .map(|outputs| outputs.persistent_volume_claim.clone()),
         runner: spec.runner.clone().unwrap_or_default(),
         settings: observed.settings.clone(),
-    })
+    };
+    check_rendered(&run)?;
+    Ok(run)
+}
+
+/// Requirements that the input object adds hold for all steps, so that no step may be in a place that
+/// cannot honour them.
+fn check_added(inputs: &Map<String, Value>, placement: &Placement) -> Result<(), Trouble> {
+    let containers = placement.custom.is_none()
+        && placement
+            .targets
+            .iter()
+            .all(|target| target.kind.has_containers() && !matches!(target.kind, Kind::Pods(_)));
+    cwl::check_added_requirements(inputs, containers).map_err(|found| problem(&found))?;
+    if inputs.contains_key("cwl:requirements") && placement.pods().next().is_some() {
+        return Err(refuse(
+            Reason::UnsupportedRequirement,
+            "inputs.cwl:requirements: step pods are made before the inputs are read; write these \
+             requirements into the document",
+        ));
+    }
+    Ok(())
+}
+
+/// Checks that what was made of many places still fits beside the documents.
+fn check_rendered(run: &Run) -> Result<(), Trouble> {
+    let placement = &run.placement;
+    let pods = placement.pods().next().is_some();
+    if placement.bindings.len() <= 1 && placement.custom.is_none() && !pods {
+        return Ok(());
+    }
+    let size = config_map::size(run);
+    if size <= config_map::LIMIT {
+        return Ok(());
+    }
+    Err(refuse(
+        Reason::InvalidDeployment,
+        format!(
+            "the workflow's files, its inputs and the engine's configuration take {size} bytes together, \
+             of which {} are possible: bind fewer single steps, have fewer replicas, or make the \
+             documents smaller",
+            config_map::LIMIT
+        ),
+    ))
 }
 
 /// The first field of the spec that is accepted by the schema but not served by this version. It is
@@ -77,15 +128,19 @@ pub fn run(observed: &Observed<'_>) -> Result<Run, Trouble> {
 #[must_use]
 pub fn unserved(spec: &DvreWorkflowSpec) -> Option<String> {
     let used = [
-        ("deployments", !spec.deployments.is_empty()),
-        ("bindings", !spec.bindings.is_empty()),
-        ("streamflowFrom", spec.streamflow_from.is_some()),
-        ("engine: Cwltool", spec.engine == Engine::Cwltool),
         (
             "activeDeadlineSeconds",
             spec.active_deadline_seconds.is_some(),
         ),
-        ("retry", spec.retry.is_some()),
+        (
+            "retry.policy: OnInfrastructureFailure",
+            spec.retry.as_ref().is_some_and(|retry| {
+                !matches!(
+                    retry.policy,
+                    Some(RetryPolicy::OnAnyFailure | RetryPolicy::Never)
+                )
+            }),
+        ),
         ("suspend: true", spec.suspend == Some(true)),
         ("cancel: true", spec.cancel == Some(true)),
         (
@@ -95,16 +150,14 @@ pub fn unserved(spec: &DvreWorkflowSpec) -> Option<String> {
     ];
     let unserved = used
         .into_iter()
-        .find_map(|(field, used)| used.then_some(field.to_owned()))
-        .or_else(|| {
-            (spec.deployment != "local").then(|| format!("deployment: {}", spec.deployment))
-        })?;
+        .find_map(|(field, used)| used.then_some(field))?;
     Some(format!(
         "spec.{unserved} is not served by this version of the operator: remove it"
     ))
 }
 
-type Found = BTreeMap<String, Option<ConfigMap>>;
+/// The ConfigMaps that a spec names; none for one that does not exist.
+pub type Found = BTreeMap<String, Option<ConfigMap>>;
 
 fn documents(
     spec: &DvreWorkflowSpec,
@@ -150,12 +203,8 @@ fn layers(spec: &DvreWorkflowSpec, found: &Found) -> Result<Vec<InputLayer>, Tro
     let mut layers = Vec::with_capacity(spec.inputs_from.len() + 1);
     for source in &spec.inputs_from {
         match (&source.config_map_key_ref, &source.secret_key_ref) {
-            (Some(KeyRef { name, key }), _) => {
-                let data = config_map(found, name)?.data.as_ref();
-                let text = data
-                    .and_then(|data| data.get(key))
-                    .ok_or_else(|| no_key(name, key))?;
-                layers.push(InputLayer::Text(text.clone()));
+            (Some(reference), _) => {
+                layers.push(InputLayer::Text(self::key(found, reference)?.clone()));
             }
             (None, Some(secret)) => layers.push(InputLayer::Secret(secret.clone())),
             (None, None) => {
@@ -229,6 +278,14 @@ fn config_map<'a>(found: &'a Found, name: &str) -> Result<&'a ConfigMap, Trouble
     })
 }
 
+/// The text under a key of a ConfigMap.
+pub fn key<'a>(found: &'a Found, reference: &KeyRef) -> Result<&'a String, Trouble> {
+    let KeyRef { name, key } = reference;
+    let data = config_map(found, name)?.data.as_ref();
+    data.and_then(|data| data.get(key))
+        .ok_or_else(|| no_key(name, key))
+}
+
 fn no_key(name: &str, key: &str) -> Trouble {
     refuse(
         Reason::ReferenceNotFound,
@@ -236,7 +293,9 @@ fn no_key(name: &str, key: &str) -> Trouble {
     )
 }
 
-fn problem(problem: &cwl::Problem) -> Trouble {
+/// The refusal that a problem of the document is.
+#[must_use]
+pub fn problem(problem: &cwl::Problem) -> Trouble {
     let reason = match problem.kind {
         cwl::Kind::InvalidWorkflow => Reason::InvalidWorkflow,
         cwl::Kind::InvalidInputs => Reason::InvalidInputs,
@@ -245,7 +304,8 @@ fn problem(problem: &cwl::Problem) -> Trouble {
     refuse(reason, problem.to_string())
 }
 
-fn refuse(reason: Reason, message: impl Into<String>) -> Trouble {
+/// A refusal.
+pub fn refuse(reason: Reason, message: impl Into<String>) -> Trouble {
     Trouble {
         reason,
         message: message.into(),

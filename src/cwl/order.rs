@@ -1,5 +1,6 @@
 //! The order of steps, and the paths under which the engine knows them.
 
+use super::needs::{self, Declared};
 use super::problem::{Problem, list};
 use super::process::Node;
 use super::workflow::Step;
@@ -68,22 +69,30 @@ pub(super) fn in_order<'a>(
         .collect())
 }
 
-/// The paths of all steps that run something.
+/// All steps that run something, with what holds for each, and the paths of all workflows.
 ///
 /// # Errors
 /// There are too many.
-pub(super) fn paths(nodes: &[Node<'_>], root: usize) -> Result<Vec<String>, Problem> {
-    let mut paths = Vec::new();
+pub(super) fn paths(
+    nodes: &[Node<'_>],
+    root: usize,
+) -> Result<(Vec<needs::Step>, Vec<String>), Problem> {
+    let (mut found, mut workflows) = (Vec::new(), Vec::new());
     // A stack rather than recursion; steps are pushed in reverse so that they come in order.
-    let mut waiting: Vec<(usize, String)> = vec![(root, "/".to_owned())];
+    let mut waiting = vec![(root, "/".to_owned(), Declared::default())];
     let mut visits = 0_usize;
     let mut bytes = 0_usize;
-    while let Some((node, path)) = waiting.pop() {
+    while let Some((node, path, outer)) = waiting.pop() {
         let Some(node) = nodes.get(node) else {
             continue;
         };
+        let declared = outer.with(&node.declared);
         let Some(steps) = &node.steps else {
-            paths.push(path);
+            found.push(needs::Step {
+                path,
+                command: node.command,
+                needs: declared.effective(),
+            });
             continue;
         };
         for step in steps.iter().rev() {
@@ -93,8 +102,9 @@ pub(super) fn paths(nodes: &[Node<'_>], root: usize) -> Result<Vec<String>, Prob
             if visits > STEPS || bytes > PATH_BYTES {
                 return Err(step.at.problem(&format!("more than {STEPS} steps in all")));
             }
-            waiting.push((step.node, path));
+            waiting.push((step.node, path, declared.with(&step.declared)));
         }
+        workflows.push(path);
     }
-    Ok(paths)
+    Ok((found, workflows))
 }

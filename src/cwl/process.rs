@@ -5,9 +5,10 @@ use super::entry::Graphs;
 use super::header::{COMMON_FIELDS, Version, check_fields, version};
 use super::inputs::Input;
 use super::names::{join, plain, split};
+use super::needs::{self, Declared};
 use super::order::paths;
 use super::problem::{Kind, Problem, list};
-use super::requirements::{self, Requirements};
+use super::requirements;
 use super::resolve::{Index, Library, PROCESSES};
 use super::tool::{self, Ports};
 use super::types::{Type, Types};
@@ -23,34 +24,43 @@ const NESTING: usize = 40;
 pub struct Process {
     pub(super) inputs: Vec<Input>,
     pub(super) types: Vec<Type>,
-    steps: Vec<String>,
-    needs_containers: Option<Problem>,
+    steps: Vec<needs::Step>,
+    workflows: Vec<String>,
 }
 
 impl Process {
-    /// Checks that a target can honour what the document requires.
+    /// Checks that the place of each step can honour what the document requires there; `containers`
+    /// tells for the path of a step whether it runs in a container of its own.
     ///
-    /// With `containers` there is nothing that a target could lack. Without, a container under
-    /// `requirements` anywhere in the process is refused, because the engine would run the tool
-    /// without it and not say so; and so is any `dockerOutputDirectory`, even under `hints`,
-    /// because the engine would let the tool write to that folder. See also
+    /// Where it does not, a container under `requirements` is refused, because the engine would run
+    /// the tool without it and not say so; and so is any `dockerOutputDirectory`, even under
+    /// `hints`, because the engine would let the tool write to that folder. See also
     /// [`check_added_requirements`](super::check_added_requirements).
     ///
     /// # Errors
     /// [`Kind::UnsupportedRequirement`] with the place of the first such requirement.
-    pub fn check_target(&self, containers: bool) -> Result<(), Problem> {
-        match &self.needs_containers {
-            Some(problem) if !containers => Err(problem.clone()),
-            _ => Ok(()),
+    pub fn check_target(&self, containers: impl Fn(&str) -> bool) -> Result<(), Problem> {
+        for step in self.steps.iter().filter(|step| step.command) {
+            if containers(&step.path) {
+                step.needs.check_container()?;
+            } else {
+                step.needs.check_no_container()?;
+            }
         }
+        Ok(())
     }
 
-    /// The paths of all steps that run something, as StreamFlow names them: `/` for a tool, `/a`
-    /// for a step of a workflow, `/a/b` for a step of a workflow that is step `a`. A step comes
-    /// after those whose outputs it uses. There are at most 10,000.
+    /// All steps that run something. A step comes after those whose outputs it uses. There are at
+    /// most 10,000.
     #[must_use]
-    pub fn steps(&self) -> Vec<String> {
-        self.steps.clone()
+    pub fn steps(&self) -> &[needs::Step] {
+        &self.steps
+    }
+
+    /// The paths of the workflows in the process, `/` first when it is one itself.
+    #[must_use]
+    pub fn workflows(&self) -> &[String] {
+        &self.workflows
     }
 }
 
@@ -89,6 +99,10 @@ pub(super) struct Node<'a> {
     pub(super) outputs: Vec<&'a str>,
     /// The steps of a workflow, in an order in which they could run.
     pub(super) steps: Option<Vec<Step<'a>>>,
+    /// Whether it runs a command.
+    pub(super) command: bool,
+    /// Its own requirements and hints.
+    pub(super) declared: Declared,
 }
 
 #[derive(Default)]
@@ -99,7 +113,6 @@ pub(super) struct Loader<'a> {
     known: HashMap<*const Value, Option<usize>>,
     pub(super) graphs: Graphs<'a>,
     depth: usize,
-    needs_containers: Option<Problem>,
 }
 
 impl<'a> Loader<'a> {
@@ -162,7 +175,10 @@ impl<'a> Loader<'a> {
             }
         };
         check_fields(at, &[&COMMON_FIELDS, fields])?;
-        self.requirements(at)?;
+        let mut declared = Self::requirements(at)?;
+        if version == Version::V1_0 {
+            declared.hints.network.get_or_insert(true);
+        }
         let inputs = tool::inputs(at, version, &mut self.types)?;
         let outputs = tool::outputs(at, version, &mut self.types)?;
         let steps = match name {
@@ -180,6 +196,8 @@ impl<'a> Loader<'a> {
             inputs,
             outputs: outputs.names(),
             steps,
+            command: name == "CommandLineTool",
+            declared,
         })
     }
 
@@ -187,18 +205,13 @@ impl<'a> Loader<'a> {
     ///
     /// # Errors
     /// One that no engine knows.
-    pub(super) fn requirements(&mut self, at: &Cursor<'a>) -> Result<(), Problem> {
+    pub(super) fn requirements(at: &Cursor<'a>) -> Result<Declared, Problem> {
         let namespaces = at.index().root(at.file)?.value.get("$namespaces");
-        let namespaces = namespaces.and_then(Value::as_object);
-        let Requirements { needs_containers } = requirements::read(at, namespaces)?;
-        if self.needs_containers.is_none() {
-            self.needs_containers = needs_containers;
-        }
-        Ok(())
+        requirements::read(at, namespaces.and_then(Value::as_object))
     }
 
     fn finish(self, root: usize) -> Result<Process, Problem> {
-        let steps = paths(&self.nodes, root)?;
+        let (steps, workflows) = paths(&self.nodes, root)?;
         let Some(node) = self.nodes.into_iter().nth(root) else {
             return Err(Problem::workflow("", "no process"));
         };
@@ -207,7 +220,7 @@ impl<'a> Loader<'a> {
             inputs,
             types: self.types.into_table(),
             steps,
-            needs_containers: self.needs_containers,
+            workflows,
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use super::cursor::Cursor;
 use super::names::plain;
+use super::needs::{Declared, required_container};
 use super::problem::{Kind, Problem, show};
 use serde_json::{Map, Value};
 
@@ -39,13 +40,6 @@ const CWLTOOL: [&str; 7] = [
 /// The namespace of those extensions.
 const CWLTOOL_PREFIX: &str = "http://commonwl.org/cwltool#";
 
-/// What the requirements and hints of one process or step ask of a target.
-#[derive(Debug, Default)]
-pub(super) struct Requirements {
-    /// Why a target without containers cannot run this.
-    pub(super) needs_containers: Option<Problem>,
-}
-
 /// The namespaces that a document declares, for prefixes in class names.
 pub(super) type Namespaces<'a> = Option<&'a Map<String, Value>>;
 
@@ -53,21 +47,13 @@ pub(super) type Namespaces<'a> = Option<&'a Map<String, Value>>;
 ///
 /// # Errors
 /// A requirement without class, or of an unknown class. Hints may be anything.
-pub(super) fn read(
-    owner: &Cursor<'_>,
-    namespaces: Namespaces<'_>,
-) -> Result<Requirements, Problem> {
-    let mut found = Requirements::default();
+pub(super) fn read(owner: &Cursor<'_>, namespaces: Namespaces<'_>) -> Result<Declared, Problem> {
+    let mut declared = Declared::default();
     if let Some(requirements) = owner.get("requirements")? {
         for (class, requirement) in requirements.named("class")? {
             let class =
                 known(class, namespaces).ok_or_else(|| unknown(requirement.place(), class))?;
-            if class == "DockerRequirement" {
-                found.needs_containers.get_or_insert_with(|| {
-                    let directory = requirement.value.get("dockerOutputDirectory");
-                    required_container(requirement.place(), directory.is_some())
-                });
-            }
+            declared.requirements.take(class, &requirement, true);
         }
     }
     if let Some(hints) = owner.get("hints")? {
@@ -81,20 +67,12 @@ pub(super) fn read(
                 .collect(),
         };
         for (class, hint) in named {
-            if known(class, namespaces) == Some("DockerRequirement")
-                && hint
-                    .value
-                    .get("dockerOutputDirectory")
-                    .is_some_and(|d| !d.is_null())
-            {
-                let place = format!("{}/dockerOutputDirectory", hint.place());
-                found
-                    .needs_containers
-                    .get_or_insert_with(|| output_directory(&place));
+            if let Some(class) = known(class, namespaces) {
+                declared.hints.take(class, &hint, false);
             }
         }
     }
-    Ok(found)
+    Ok(declared)
 }
 
 /// Checks the requirements that an input object adds under `cwl:requirements`, as
@@ -168,32 +146,6 @@ fn unknown(place: &str, class: &str) -> Problem {
             show(class),
             classes.join(", ")
         ),
-    )
-}
-
-fn required_container(place: &str, directory: bool) -> Problem {
-    let directory = if directory {
-        ", without its `dockerOutputDirectory`"
-    } else {
-        ""
-    };
-    Problem::new(
-        Kind::UnsupportedRequirement,
-        place,
-        &format!(
-            "DockerRequirement stands under `requirements`, and this deployment runs no \
-             containers. Under `hints`{directory} it would be ignored here; or choose a deployment \
-             that runs containers"
-        ),
-    )
-}
-
-fn output_directory(place: &str) -> Problem {
-    Problem::new(
-        Kind::UnsupportedRequirement,
-        place,
-        "this deployment runs no containers, and without one the tool would write to this folder \
-         outside its working folder; remove it or choose a deployment that runs containers",
     )
 }
 

@@ -3,6 +3,7 @@
 use super::cursor::Cursor;
 use super::header::{Version, check_fields};
 use super::names::{fragment, short, split};
+use super::needs::Declared;
 use super::order::in_order;
 use super::problem::{Problem, list, show};
 use super::process::Loader;
@@ -28,6 +29,8 @@ pub(super) struct Step<'a> {
     pub(super) name: &'a str,
     pub(super) node: usize,
     pub(super) at: Cursor<'a>,
+    /// The requirements and hints of the step itself.
+    pub(super) declared: Declared,
 }
 
 /// The names that links in a workflow may lead to.
@@ -69,7 +72,7 @@ pub(super) fn read<'a>(
         };
         check_fields(&step, &[&STEP_FIELDS, newer])?;
         let node = run(loader, &step, version)?;
-        loader.requirements(&step)?;
+        let declared = Loader::requirements(&step)?;
         scope
             .steps
             .insert(name, (steps.len(), outputs(loader, &step, node)?));
@@ -77,6 +80,7 @@ pub(super) fn read<'a>(
             name,
             node,
             at: step,
+            declared,
         });
     }
     let mut needs = Vec::with_capacity(steps.len());

@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{ConfigMap, KeyToPath};
 
+use super::placement::Pods;
 use super::run::{InputLayer, Run};
+use super::step_pods;
 use super::streamflow::streamflow_yml;
 use crate::api::sources::Volume;
-use crate::runner::run_file::{EngineChoice, RUN_FILE, RUN_FOLDER, RunFile, WORKFLOW_FOLDER};
+use crate::runner::run_file::{
+    PODS_FOLDER, RUN_FILE, RUN_FOLDER, RunFile, TEMPLATES_FOLDER, WORKFLOW_FOLDER,
+};
 
 /// Folder where the outputs claim is mounted.
 pub const OUTPUTS_FOLDER: &str = "/outputs";
@@ -18,6 +22,9 @@ pub const SECRET_FILE: &str = "inputs";
 /// The most bytes that a run's documents may take: a ConfigMap holds 1 MiB, keys included, and the
 /// rest is for the run's own files.
 pub const DOCUMENTS_LIMIT: usize = 1_000_000;
+
+/// The most bytes that a ConfigMap holds.
+pub const LIMIT: usize = 1 << 20;
 
 const STREAMFLOW_FILE: &str = "streamflow.yml";
 
@@ -50,6 +57,18 @@ pub fn items(run: &Run) -> Vec<KeyToPath> {
             .map(|(key, path, _)| item(key, format!("{WORKFLOW_FOLDER}/{path}"))),
     );
     items.extend(texts(run).map(|(index, _)| item(&Run::input_key(index), Run::input_key(index))));
+    items.extend(run.placement.pods().map(|pods| {
+        item(
+            &pods_key(pods),
+            format!("{PODS_FOLDER}/{}.yaml", pods.number),
+        )
+    }));
+    items.extend(run.placement.templates().map(|(number, _)| {
+        item(
+            &template_key(number),
+            format!("{TEMPLATES_FOLDER}/{number}"),
+        )
+    }));
     items
 }
 
@@ -66,7 +85,28 @@ fn data(run: &Run) -> BTreeMap<String, String> {
             .map(|(key, _, text)| (key, text.to_owned())),
     );
     data.extend(texts(run).map(|(index, text)| (Run::input_key(index), text.clone())));
+    let pods = run.placement.pods();
+    data.extend(pods.map(|pods| (pods_key(pods), step_pods::manifests(run, pods))));
+    let templates = run.placement.templates();
+    data.extend(templates.map(|(number, text)| (template_key(number), text.to_owned())));
     data
+}
+
+fn pods_key(pods: &Pods) -> String {
+    format!("pods-{}.yaml", pods.number)
+}
+
+fn template_key(number: usize) -> String {
+    format!("template-{number}")
+}
+
+/// How many bytes the ConfigMap of a run takes, as its limit counts.
+#[must_use]
+pub fn size(run: &Run) -> usize {
+    data(run)
+        .iter()
+        .map(|(key, text)| key.len() + text.len())
+        .sum()
 }
 
 fn texts(run: &Run) -> impl Iterator<Item = (usize, &String)> {
@@ -83,7 +123,7 @@ fn run_file(run: &Run) -> RunFile {
     RunFile {
         namespace: run.namespace.clone(),
         name: run.name.clone(),
-        engine: EngineChoice::StreamFlow,
+        engine: run.placement.engine,
         deployment: run.deployment.clone(),
         entrypoint: run.entrypoint.clone(),
         inputs: run
@@ -109,6 +149,9 @@ fn run_file(run: &Run) -> RunFile {
         fetch_limit_bytes: run.settings.fetch_limit_bytes,
         contents_limit_bytes: RunFile::default_contents_limit(),
         grace_seconds: u64::try_from(run.settings.grace_seconds).unwrap_or_default(),
+        cwltool: run.placement.cwltool.clone(),
+        ssh_hosts: run.placement.hosts.len(),
+        leftovers: run.placement.leftovers.clone(),
     }
 }
 

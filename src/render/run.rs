@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
+use super::placement::Placement;
 use crate::api::runner::RunnerSettings;
 use crate::api::sources::{Claim, KeyRef, Volume};
 use crate::names;
@@ -32,6 +33,8 @@ pub struct Run {
     pub volumes: Vec<Volume>,
     /// Name of the deployment.
     pub deployment: String,
+    /// Where its steps run.
+    pub placement: Placement,
     /// Where outputs are kept.
     pub outputs: Option<Claim>,
     /// Settings of the runner's pod.

@@ -58,6 +58,13 @@ impl Process {
         }
     }
 
+    /// Asks the engine and what it started to stop, as far as that stayed in its group.
+    pub fn terminate_group(&self) {
+        if self.exit.is_none() {
+            let _ = rustix::process::kill_process_group(self.pid, Signal::TERM);
+        }
+    }
+
     /// Kills the engine and what it started, as far as that stayed in its group.
     pub fn kill(&self) {
         if self.exit.is_none() {

@@ -30,10 +30,23 @@ pub struct Evidence<'a> {
     pub memory_kills: u64,
     /// The container's memory in bytes.
     pub memory_limit: Option<u64>,
+    /// Whether jobs that the log places elsewhere use this container's memory all the same.
+    pub memory_shared: bool,
     /// From the plugin's events.
     pub tally: &'a Tally,
     /// From the engine's log.
-    pub log: &'a EngineLog,
+    pub log: &'a dyn EngineLog,
+}
+
+impl Evidence<'_> {
+    /// Processes that were killed for want of memory, as far as the command may be one of them.
+    fn memory_kills_near(&self, command: &FailedCommand) -> u64 {
+        if self.memory_shared || !self.log.elsewhere(&command.job) {
+            self.memory_kills
+        } else {
+            0
+        }
+    }
 }
 
 /// The class of a failure.
@@ -78,12 +91,65 @@ pub fn verdict(seen: &Evidence<'_>) -> Verdict {
     }
     let failed = seen.tally.failed_step();
     let command = failed.and_then(|(step, command)| Some((step, command?)));
-    out_of_memory(seen, command)
+    command
+        .and_then(|(step, command)| failed_as_told(step, command))
+        .or_else(|| place_failed(seen, command))
+        .or_else(|| out_of_memory(seen, command))
         .or_else(|| command.map(|(step, command)| failed_command(seen, step, command)))
         .or_else(|| explained(seen))
-        .or_else(|| before_steps(seen))
+        .or_else(|| {
+            let (reason, message) = seen.log.explanation(seen.exit, seen.tally.any_ran())?;
+            Some(Verdict::new(reason, message))
+        })
         .or_else(|| failed.map(|(step, _)| failed_otherwise(seen, step)))
         .unwrap_or_else(|| unexplained(seen))
+}
+
+/// A command of which the plugin knows more than its exit code.
+fn failed_as_told(step: &str, command: &FailedCommand) -> Option<Verdict> {
+    let (reason, message) = command.why.as_ref().filter(|(_, why)| !why.is_empty())?;
+    // Slurm calls the exit code of a cancelled job 0.
+    let exit_code = Some(command.exit_code).filter(|code| *code != 0);
+    // A class of a newer plugin is still the failure of a step.
+    let reason = match reason {
+        Reason::Unknown => Reason::StepFailed,
+        reason => *reason,
+    };
+    Some(Verdict::new(reason, about(step, message)).at(step, exit_code))
+}
+
+/// A message that names the step.
+fn about(step: &str, message: &str) -> String {
+    let message = clean(message);
+    if message.contains(&format!("step {step}")) || (message.contains(step) && step != "/") {
+        message
+    } else {
+        format!("step {step} failed: {message}")
+    }
+}
+
+/// Not the command is at fault but the place where it had to run, whatever its exit code was.
+fn place_failed(seen: &Evidence<'_>, command: Option<(&str, &FailedCommand)>) -> Option<Verdict> {
+    let error = seen.tally.first_error()?;
+    let of_place = matches!(
+        error.reason,
+        Reason::DeploymentFailed
+            | Reason::ImagePullFailed
+            | Reason::Unschedulable
+            | Reason::Evicted
+            | Reason::QuotaExceeded
+            | Reason::OutOfMemory
+    );
+    let failed = command.filter(|(step, _)| error.step.as_deref() == Some(step));
+    // After a command of another step failed, what is torn down with it may well complain.
+    if !of_place || (error.after_command && failed.is_none()) {
+        return None;
+    }
+    let verdict = Verdict::new(error.reason, clean(&error.message));
+    Some(match &error.step {
+        Some(step) => verdict.at(step, failed.map(|(_, command)| command.exit_code)),
+        None => verdict,
+    })
 }
 
 fn out_of_memory(seen: &Evidence<'_>, command: Option<(&str, &FailedCommand)>) -> Option<Verdict> {
@@ -96,6 +162,9 @@ fn out_of_memory(seen: &Evidence<'_>, command: Option<(&str, &FailedCommand)>) -
         .unwrap_or_default();
     match command {
         Some((step, command)) if command.exit_code == KILLED => {
+            if seen.memory_kills_near(command) == 0 {
+                return None;
+            }
             let message = format!(
                 "step {step} was killed because the container used up its memory{limit}; \
                  raise spec.runner.resources.limits.memory"
@@ -122,7 +191,7 @@ fn failed_command(seen: &Evidence<'_>, step: &str, command: &FailedCommand) -> V
         _ => format!("exit code {code}"),
     };
     let mut message = format!("step {step} failed with {how}");
-    if seen.memory_kills > 0 {
+    if seen.memory_kills_near(command) > 0 {
         message.push_str(", after a process was killed because the container used up its memory");
     }
     let tail = tail(&command.stderr);
@@ -135,72 +204,28 @@ fn failed_command(seen: &Evidence<'_>, step: &str, command: &FailedCommand) -> V
 /// As the plugin explains it.
 fn explained(seen: &Evidence<'_>) -> Option<Verdict> {
     let error = seen.tally.first_error()?;
-    let message = clean(&error.message);
     let step = error
         .step
         .as_deref()
         .or_else(|| Some(seen.tally.failed_step()?.0));
+    if error.message.is_empty() {
+        return None;
+    }
     match (error.reason, step) {
-        (Reason::Unknown, _) => None,
-        (Reason::StepFailed, Some(step)) => {
-            let message = if message.contains(step) && step != "/" {
-                message
-            } else {
-                format!("step {step} failed: {message}")
-            };
+        (Reason::Unknown, None) => None,
+        // A class of a newer plugin is still the failure of a step.
+        (Reason::Unknown | Reason::StepFailed, Some(step)) => {
+            let message = about(step, &error.message);
             Some(Verdict::new(Reason::StepFailed, message).at(step, None))
         }
-        (reason, _) => Some(Verdict::new(reason, message)),
+        (reason, _) => Some(Verdict::new(reason, clean(&error.message))),
     }
-}
-
-/// The engine gave up before any command ran.
-fn before_steps(seen: &Evidence<'_>) -> Option<Verdict> {
-    let error = seen.log.error();
-    if !seen.log.executing && !seen.tally.any_ran() {
-        // A signal, or no error of its own: then the engine itself is at fault.
-        return match (seen.exit, error) {
-            (Exit::Code(_), Some(error)) if !is_engines_own(&error) => {
-                Some(Verdict::new(Reason::InvalidWorkflow, clean(&error)))
-            }
-            _ => None,
-        };
-    }
-    let text = error?;
-    let types = (text.starts_with("Expected ") && text.contains(" token of type "))
-        || (text.starts_with("Token ") && text.contains(" is not optional"));
-    if types && seen.log.error_before_steps {
-        return Some(Verdict::new(Reason::InvalidInputs, clean(&text)));
-    }
-    let deployment = seen
-        .log
-        .deploying
-        .as_ref()
-        .filter(|_| !seen.tally.any_ran())?;
-    let message = format!(
-        "deployment {deployment} could not be set up: {}",
-        clean(&text)
-    );
-    Some(Verdict::new(Reason::DeploymentFailed, message))
 }
 
 /// A step failed, though no command of it did: an expression, a file, an output that is missing.
 fn failed_otherwise(seen: &Evidence<'_>, step: &str) -> Verdict {
-    let message = match seen.log.error() {
-        Some(error) => match error.strip_prefix("No suitable token processors in ") {
-            Some(rest) => {
-                let output = rest.split(':').next().unwrap_or_default();
-                let why = rest
-                    .rsplit("but received error ")
-                    .next()
-                    .unwrap_or_default();
-                format!(
-                    "step {step} did not give its output {output}: {}",
-                    clean(why)
-                )
-            }
-            None => format!("step {step} failed: {}", clean(&error)),
-        },
+    let message = match seen.log.trouble() {
+        Some(trouble) => format!("step {step} {trouble}"),
         None => format!("step {step} failed without an error of its command"),
     };
     Verdict::new(Reason::StepFailed, message).at(step, None)
@@ -219,19 +244,6 @@ fn unexplained(seen: &Evidence<'_>) -> Verdict {
         Reason::InternalError,
         format!("the workflow engine {how}{why}"),
     )
-}
-
-/// Errors that come from the image or the node rather than from the document.
-fn is_engines_own(error: &str) -> bool {
-    const OWN: [&str; 6] = [
-        "No module named",
-        "cannot import",
-        "Permission denied",
-        "Read-only file system",
-        "No space left",
-        "database",
-    ];
-    OWN.iter().any(|text| error.contains(text))
 }
 
 /// The last lines of a command's error output, fit for one message.

@@ -11,6 +11,8 @@ use std::{fs, io};
 
 use serde::Deserialize;
 
+use super::record::Reason;
+
 /// A line longer than this is no event.
 const LONGEST_EVENT: u64 = 1 << 20;
 const MOST_CONNECTIONS: usize = 64;
@@ -72,6 +74,12 @@ pub enum Event {
         /// The end of its error output.
         #[serde(default)]
         stderr: String,
+        /// The class of its failure, where more is known than the exit code says.
+        #[serde(default)]
+        kind: Option<Reason>,
+        /// That failure in words.
+        #[serde(default)]
+        message: String,
     },
     /// The state of a step.
     Step {
@@ -84,15 +92,22 @@ pub enum Event {
     },
     /// The engine gives up.
     Error {
-        /// The class of the failure, as a reason.
-        #[serde(default)]
-        kind: String,
+        /// The class of the failure.
+        #[serde(default = "unknown")]
+        kind: Reason,
         /// Its first useful line.
         #[serde(default)]
         message: String,
         /// The path of the step that it belongs to.
         step: Option<String>,
     },
+    /// The run has failed, and the engine may not manage to end.
+    #[serde(skip)]
+    Doomed,
+}
+
+fn unknown() -> Reason {
+    Reason::Unknown
 }
 
 /// Takes events on a Unix socket until it is closed.

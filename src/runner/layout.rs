@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::run_file::{RUN_FILE, RUN_FOLDER, WORK_FOLDER, WORKFLOW_FOLDER};
+use super::run_file::{PODS_FOLDER, RUN_FILE, RUN_FOLDER, WORK_FOLDER, WORKFLOW_FOLDER};
 
 /// The folders and files of a run, below a root that is `/` but in tests.
 #[derive(Clone, Debug)]
@@ -36,6 +36,18 @@ impl Layout {
         self.at(RUN_FOLDER).join(WORKFLOW_FOLDER)
     }
 
+    /// The manifests of step pods as mounted.
+    #[must_use]
+    pub fn pods_source(&self) -> PathBuf {
+        self.at(RUN_FOLDER).join(PODS_FOLDER)
+    }
+
+    /// The manifests of step pods as the engine reads them.
+    #[must_use]
+    pub fn pods(&self) -> PathBuf {
+        self.work().join(PODS_FOLDER)
+    }
+
     /// The writable folder.
     #[must_use]
     pub fn work(&self) -> PathBuf {
@@ -66,6 +78,12 @@ impl Layout {
         self.work().join("streamflow.yml")
     }
 
+    /// Where the engine and the tools keep what is of no use later.
+    #[must_use]
+    pub fn scratch(&self) -> PathBuf {
+        self.work().join("scratch")
+    }
+
     /// Where the engine leaves the outputs.
     #[must_use]
     pub fn outputs(&self) -> PathBuf {
@@ -76,6 +94,12 @@ impl Layout {
     #[must_use]
     pub fn events_socket(&self) -> PathBuf {
         self.work().join("events.sock")
+    }
+
+    /// What removes the leftovers of a run, and asks what became of its Slurm jobs.
+    #[must_use]
+    pub fn leftovers(&self) -> PathBuf {
+        self.at("/usr/local/bin/dvre-leftovers")
     }
 
     /// Where Kubernetes reads the final record.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use super::cgroup;
 use super::layout::Layout;
 
 /// The container's memory as its control group tells.
@@ -13,29 +14,10 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Looks in the folders of both versions of control groups; first in the group that this
-    /// process is in, then at the mount's top, which is that group where it is mounted for us.
+    /// Looks in this container's control group.
     #[must_use]
     pub fn new(layout: &Layout) -> Self {
-        let own = fs::read_to_string(layout.at("/proc/self/cgroup")).unwrap_or_default();
-        let group = |version1: bool| {
-            own.lines().find_map(|line| {
-                let mut fields = line.splitn(3, ':').skip(1);
-                let (controllers, path) = (fields.next()?, fields.next()?);
-                let wanted = if version1 {
-                    controllers.split(',').any(|name| name == "memory")
-                } else {
-                    controllers.is_empty()
-                };
-                wanted.then(|| path.trim_start_matches('/').to_owned())
-            })
-        };
-        let mut folders = Vec::new();
-        for (mount, version1) in [("/sys/fs/cgroup", false), ("/sys/fs/cgroup/memory", true)] {
-            let mount = layout.at(mount);
-            folders.extend(group(version1).map(|path| mount.join(path)));
-            folders.push(mount);
-        }
+        let folders = cgroup::folders(layout, "memory");
         let files = |names: [&str; 2]| -> Vec<PathBuf> {
             folders
                 .iter()

@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 
 mod termination;
 
-pub(crate) use termination::hex;
 pub use termination::{MESSAGE_LIMIT, TERMINATION_LIMIT};
+pub(crate) use termination::{cut, hex};
 
 /// What each line of the log begins with that is a record and not the engine's own log.
 pub const MARK: &str = "@dvre ";
@@ -49,6 +49,14 @@ pub enum Reason {
     OutOfMemory,
     /// The place where steps run could not be set up.
     DeploymentFailed,
+    /// The image of a step cannot be pulled.
+    ImagePullFailed,
+    /// No node takes a step's pod.
+    Unschedulable,
+    /// A quota does not leave room for a step's pod.
+    QuotaExceeded,
+    /// The cluster, of whatever kind, took a step's place away.
+    Evicted,
     /// The outputs could not be collected or stored.
     OutputsFailed,
     /// The container was told to stop.
@@ -147,6 +155,12 @@ pub struct Progress {
     /// Where the runner is in its work.
     #[serde(default)]
     pub stage: Stage,
+    /// The engine that runs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<EngineName>,
+    /// Why StreamFlow is not available, when another engine does its work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<String>,
     /// Jobs that ended well or were skipped.
     #[serde(default)]
     pub completed: u64,
@@ -180,6 +194,12 @@ pub struct Outcome {
     /// The engine that ran it.
     #[serde(default)]
     pub engine: EngineName,
+    /// Why StreamFlow was not available, when another engine did its work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<String>,
+    /// Whether nothing is left outside of the pod; meaningless when the run could leave nothing there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cleaned: bool,
     /// The step to blame.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_step: Option<String>,

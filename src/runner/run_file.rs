@@ -15,6 +15,25 @@ pub const DATA_FOLDER: &str = "/data";
 /// The writable folder in which the run happens.
 pub const WORK_FOLDER: &str = "/work";
 
+/// The folder of step pods' manifests in the run's ConfigMap. The runner copies them to a folder of the
+/// same name in [`WORK_FOLDER`], and puts [`JOB_NAME`], [`JOB_UID`] and [`NAMESPACE`] in their place.
+pub const PODS_FOLDER: &str = "pods";
+/// In a manifest, and the variable of the runner's container with its value: the name of its Job.
+pub const JOB_NAME: &str = "DVRE_JOB_NAME";
+/// The same for the uid of its Job.
+pub const JOB_UID: &str = "DVRE_JOB_UID";
+/// The same for its namespace.
+pub const NAMESPACE: &str = "DVRE_NAMESPACE";
+/// The folder of Slurm job templates in the run's ConfigMap.
+pub const TEMPLATES_FOLDER: &str = "templates";
+/// Where Secrets for ssh are mounted, one numbered folder each, with [`SSH_KEY`] and [`KNOWN_HOSTS`].
+pub const SSH_FOLDER: &str = "/dvre/ssh";
+/// The private key in a Secret for ssh.
+pub const SSH_KEY: &str = "ssh-privatekey";
+/// The keys of hosts in a Secret for ssh. StreamFlow looks for those of all hosts in
+/// `$HOME/.ssh/known_hosts`, so the runner collects them there.
+pub const KNOWN_HOSTS: &str = "known_hosts";
+
 /// The engine that the resource asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EngineChoice {
@@ -65,6 +84,78 @@ pub struct RunFile {
     /// Seconds from SIGTERM, which the engine gets as SIGINT, until everything is killed. Default 20.
     #[serde(default = "RunFile::default_grace")]
     pub grace_seconds: u64,
+    /// How cwltool could do the work instead of StreamFlow.
+    #[serde(default)]
+    pub cwltool: Cwltool,
+    /// How many folders there are in [`SSH_FOLDER`]: 0, 1 and so on.
+    #[serde(default)]
+    pub ssh_hosts: usize,
+    /// What the run may leave outside of its pod.
+    #[serde(default)]
+    pub leftovers: Vec<Leftover>,
+}
+
+/// How cwltool could do the work of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cwltool {
+    /// Why it cannot, for people; then the rest means nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+    /// Where it runs tools.
+    #[serde(default)]
+    pub containers: Containers,
+    /// Image of tools that name none; without it they run in the runner's own container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+}
+
+/// Where cwltool runs tools.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Containers {
+    /// In the runner's own container.
+    #[default]
+    None,
+    /// In containers of the Docker daemon that the environment names.
+    Docker,
+    /// In apptainer containers.
+    Singularity,
+}
+
+/// What a run may leave outside of its pod when it is killed, and how to find it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Leftover {
+    /// Name of the deployment, for messages.
+    pub deployment: String,
+    /// Name of its Slurm jobs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slurm_job: Option<String>,
+    /// The host to log in to; absent for the runner's own container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssh: Option<Login>,
+    /// A folder of this run alone on that host, and of the processes in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<String>,
+    /// A label, `NAME=VALUE`, of its containers on the Docker daemon that the environment names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub docker_label: Option<String>,
+}
+
+/// How to log in to a host.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Login {
+    /// Name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// User.
+    pub user: String,
+    /// File with the private key.
+    pub key: String,
+    /// File with the host's keys, which are always checked.
+    pub known_hosts: String,
 }
 
 impl RunFile {
@@ -119,6 +210,17 @@ mod tests {
             fetch_limit_bytes: 1,
             contents_limit_bytes: 2,
             grace_seconds: 3,
+            cwltool: Cwltool {
+                containers: Containers::Docker,
+                image: Some("python:3.9-slim".into()),
+                refused: None,
+            },
+            ssh_hosts: 1,
+            leftovers: vec![Leftover {
+                deployment: "hpc".into(),
+                slurm_job: Some("dvre-0a1b2c3d".into()),
+                ..Leftover::default()
+            }],
         };
         let text = serde_json::to_string(&run).unwrap();
         assert!(

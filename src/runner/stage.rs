@@ -1,8 +1,8 @@
 //! Puts everything in place for the engine: workflow files, volumes, and resolved inputs.
 
 use std::collections::BTreeMap;
-use std::path::{Component, Path};
-use std::{fs, io};
+use std::path::{Component, Path, PathBuf};
+use std::{env, fs, io};
 
 use serde_json::Value;
 
@@ -14,7 +14,9 @@ use crate::cwl;
 
 mod fetch;
 mod layers;
+mod pods;
 mod resolve;
+mod ssh;
 
 use fetch::Fetcher;
 use layers::Layers;
@@ -28,8 +30,17 @@ pub fn read_run(layout: &Layout) -> Result<RunFile, Failure> {
     serde_json::from_slice(&text).map_err(|error| Failure::internal(format!("run.json: {error}")))
 }
 
-/// Prepares the run; gives back what knows the values to keep out of the log.
-pub fn stage(layout: &Layout, run: &RunFile) -> Result<Redactor, Failure> {
+/// What is known once everything is in place.
+#[derive(Debug)]
+pub struct Staged {
+    /// What knows the values to keep out of the log.
+    pub redactor: Redactor,
+    /// The paths of the steps that run something, as StreamFlow names them.
+    pub steps: Vec<String>,
+}
+
+/// Prepares the run.
+pub fn stage(layout: &Layout, run: &RunFile) -> Result<Staged, Failure> {
     for folder in ["workflow", "inputs", "scratch", "outputs", "home"] {
         fs::create_dir_all(layout.work().join(folder))
             .map_err(|error| cannot(&format!("make the folder {folder}"), &error))?;
@@ -42,30 +53,37 @@ pub fn stage(layout: &Layout, run: &RunFile) -> Result<Redactor, Failure> {
     for volume in &run.copy_volumes {
         copy_volume(layout, volume)?;
     }
+    pods::copy(layout, |name| env::var(name).ok())?;
+    let home = env::var_os("HOME").map(PathBuf::from);
+    ssh::collect(layout, run, home.as_deref())?;
     let layers = Layers::read(layout, &run.inputs)?;
     let redactor = if run.secret_inputs {
         layers.redactor()
     } else {
         Redactor::default()
     };
-    prepare_inputs(layout, run, layers).map_err(|failure| Failure {
+    let steps = prepare_inputs(layout, run, layers).map_err(|failure| Failure {
         message: redactor.text(&failure.message),
         ..failure
     })?;
-    Ok(redactor)
+    Ok(Staged { redactor, steps })
 }
 
-fn prepare_inputs(layout: &Layout, run: &RunFile, layers: Layers) -> Result<(), Failure> {
+/// Writes the input object; gives back the steps of the workflow that it fits.
+fn prepare_inputs(layout: &Layout, run: &RunFile, layers: Layers) -> Result<Vec<String>, Failure> {
     let mut inputs = layers.merge();
     // Only now are all values known; and what is wrong is better known before anything is fetched.
     let files = workflow_files(&layout.workflow())
         .map_err(|error| cannot("read the workflow files", &error))?;
-    cwl::load(&files, &run.entrypoint)?.check_inputs(&inputs, cwl::Known::All)?;
+    let process = cwl::load(&files, &run.entrypoint)?;
+    process.check_inputs(&inputs, cwl::Known::All)?;
     let mut fetcher = Fetcher::new(layout.fetched(), run.fetch_limit_bytes);
     let mut resolver = Resolver::new(layout, |request| fetcher.fetch(request));
     resolver.resolve(&mut inputs)?;
     let text = Value::Object(inputs).to_string();
-    fs::write(layout.inputs_object(), text).map_err(|error| cannot("write the inputs", &error))
+    fs::write(layout.inputs_object(), text).map_err(|error| cannot("write the inputs", &error))?;
+    let steps = process.steps().iter();
+    Ok(steps.map(|step| step.path.clone()).collect())
 }
 
 /// Every workflow file that is text, by its path.

@@ -24,14 +24,20 @@ use super::log::Log;
 use super::memory::Memory;
 use super::outputs;
 use super::pace::Pace;
-use super::record::{EngineName, Outcome, Phase, Reason, Stage};
+use super::record::{EngineName, Outcome, Phase, Progress, Reason, Stage};
 use super::redact::Redactor;
-use super::run_file::RunFile;
-use super::stage;
+use super::run_file::{Containers, RunFile};
+use super::stage::{self, Staged};
 use super::tally::Tally;
 
+mod containers;
 mod execute;
+mod fallback;
+mod helper;
+mod leftovers;
 mod report;
+
+use execute::Ended;
 
 /// How long the ends of the engine's streams are waited for once no process is left that could write.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -41,7 +47,7 @@ enum Note {
     Stop,
     Child,
     Event(Event),
-    Staged(Result<Redactor, Failure>),
+    Staged(Result<Staged, Failure>),
     Collected(Result<Map<String, Value>, Failure>),
     /// One of the engine's three streams, stdout, stderr or events, has ended.
     StreamEnded,
@@ -81,7 +87,15 @@ pub struct Supervisor {
     tally: Tally,
     pace: Pace,
     engine: EngineName,
+    /// Why StreamFlow is not available, once another engine has taken over.
+    fallback: Option<String>,
+    /// Whether an engine was started, so that something may be left of it.
+    began: bool,
+    /// When the run is to have failed although the engine lasts.
+    doomed: Option<Instant>,
     stops: u32,
+    /// When the first stop was heard.
+    stopped: Option<Instant>,
     open_streams: u32,
 }
 
@@ -115,7 +129,11 @@ impl Supervisor {
             tally: Tally::default(),
             pace: Pace::default(),
             engine: EngineName::default(),
+            fallback: None,
+            began: false,
+            doomed: None,
             stops: 0,
+            stopped: None,
             open_streams: 0,
         })
     }
@@ -127,7 +145,9 @@ impl Supervisor {
             Ok(run) => self.all(run).unwrap_or_else(End::from),
             Err(failure) => End::from(failure.clone()),
         };
+        let cleaned = run.as_ref().is_ok_and(|run| self.clean_up(run, &end));
         let mut outcome = self.outcome(end);
+        outcome.cleaned = cleaned;
         if let Some(folder) = run.ok().and_then(|run| run.outputs) {
             self.store(&folder, &mut outcome);
         }
@@ -135,38 +155,48 @@ impl Supervisor {
     }
 
     fn all(&mut self, run: &RunFile) -> Result<End, Failure> {
-        let engine = Engine::choose(run.engine, &self.layout)?;
-        self.engine = engine.name;
-        self.stage(run)?;
+        let (engine, fallback) = Engine::choose(run, &self.layout)?;
+        (self.engine, self.fallback) = (engine.name, fallback);
+        let steps = self.stage(run)?;
         let memory = Memory::new(&self.layout);
         let kills = memory.kills().unwrap_or_default();
-        let (exit, stdout, log) = self.execute(run, &engine)?;
+        let killed = || memory.kills().unwrap_or_default().saturating_sub(kills);
+        let Ended { exit, stdout, log } = self.execute_available(run, &engine, &steps, killed)?;
         // An engine that heeds a stop may call that success, but then it has nothing to show.
         let stopped = self.stops > 0 && stdout.trim_ascii().is_empty();
         if exit == Exit::Code(0) && !stopped {
+            if let Some(verdict) = self.slurm_verdict(run, &log.slurm_jobs()) {
+                return Ok(End::Unsuccessful(verdict));
+            }
             return self.collect(run, &stdout).map(End::Succeeded);
         }
         Ok(End::Unsuccessful(verdict(&Evidence {
             exit,
             cancelled: self.stops > 0,
-            memory_kills: memory.kills().unwrap_or_default().saturating_sub(kills),
+            memory_kills: killed(),
             memory_limit: memory.limit(),
+            memory_shared: run.cwltool.containers == Containers::Singularity,
             tally: &self.tally,
-            log: &log,
+            log: &*log,
         })))
     }
 
-    fn stage(&mut self, run: &RunFile) -> Result<(), Failure> {
+    /// Puts everything in place; gives back the steps.
+    fn stage(&mut self, run: &RunFile) -> Result<Vec<String>, Failure> {
         self.print(Stage::Staging);
         let (layout, copy) = (self.layout.clone(), run.clone());
         self.work(Note::Staged, move || stage::stage(&layout, &copy));
         loop {
             match self.notes.recv() {
                 Ok(Note::Staged(result)) => {
-                    self.redactor = Arc::new(result?);
-                    return Ok(());
+                    let Staged { redactor, steps } = result?;
+                    self.redactor = Arc::new(redactor);
+                    return Ok(steps);
                 }
-                Ok(Note::Stop) => return Err(cancelled()),
+                Ok(Note::Stop) => {
+                    self.hear_stop();
+                    return Err(cancelled());
+                }
                 Ok(_) => {}
                 Err(_) => return Err(Failure::internal("nothing left to wait for")),
             }
@@ -186,9 +216,13 @@ impl Supervisor {
             let note = self.notes.recv_timeout(pause);
             match note {
                 Ok(Note::Collected(result)) => return result,
-                Ok(Note::Stop) | Err(_) if end.is_some() => return Err(cancelled()),
+                Ok(Note::Stop) | Err(_) if end.is_some() => {
+                    self.hear_stop();
+                    return Err(cancelled());
+                }
                 Ok(Note::Stop) => {
-                    end = Some(Instant::now() + Duration::from_secs(run.grace_seconds));
+                    self.hear_stop();
+                    end = Some(Instant::now() + leftovers::engine_grace(run));
                 }
                 Ok(note) => self.take(note),
                 Err(_) => {}
@@ -210,8 +244,18 @@ impl Supervisor {
         });
     }
 
+    fn hear_stop(&mut self) {
+        self.stops += 1;
+        self.stopped.get_or_insert_with(Instant::now);
+    }
+
     fn print(&mut self, stage: Stage) {
-        self.log.record(&self.tally.progress(stage).to_line());
+        let progress = Progress {
+            engine: Some(self.engine),
+            fallback: self.fallback.clone(),
+            ..self.tally.progress(stage)
+        };
+        self.log.record(&progress.to_line());
         self.pace.printed();
     }
 }

@@ -24,6 +24,8 @@ pub struct FailedCommand {
     pub exit_code: i32,
     /// The end of its error output.
     pub stderr: String,
+    /// The class of the failure and a message, where more is known than the exit code says.
+    pub why: Option<(Reason, String)>,
 }
 
 /// An error as the plugin explains it.
@@ -35,6 +37,8 @@ pub struct EngineError {
     pub message: String,
     /// The step that it belongs to.
     pub step: Option<String>,
+    /// Whether a command had failed before, of which this may be a consequence.
+    pub after_command: bool,
 }
 
 #[derive(Debug, Default)]
@@ -88,8 +92,11 @@ impl Tally {
                 step,
                 exit_code,
                 stderr,
+                kind,
+                message,
             } => {
-                self.take_command(job, step, exit_code, &stderr);
+                let why = kind.map(|kind| (kind, message));
+                self.take_command(job, step, exit_code, &stderr, why);
                 false
             }
             Event::Step { step, status, time } => self.take_step(step, status, time),
@@ -98,17 +105,17 @@ impl Tally {
                 message,
                 step,
             } => {
+                let after_command = self.steps.iter().any(|step| step.failed.is_some());
                 // The first explains the failure; later ones are mostly its consequences.
-                self.error.get_or_insert_with(|| {
-                    let reason = serde_json::from_value(kind.into()).unwrap_or_default();
-                    EngineError {
-                        reason,
-                        message,
-                        step,
-                    }
+                self.error.get_or_insert(EngineError {
+                    reason: kind,
+                    message,
+                    step,
+                    after_command,
                 });
                 false
             }
+            Event::Doomed => false,
         }
     }
 
@@ -178,7 +185,14 @@ impl Tally {
         false
     }
 
-    fn take_command(&mut self, job: String, step: String, exit_code: i32, stderr: &str) {
+    fn take_command(
+        &mut self,
+        job: String,
+        step: String,
+        exit_code: i32,
+        stderr: &str,
+        why: Option<(Reason, String)>,
+    ) {
         let exit_code = if exit_code < 0 {
             128 - exit_code
         } else {
@@ -188,12 +202,13 @@ impl Tally {
             return;
         };
         step.record.exit_code = Some(exit_code);
-        if exit_code != 0 {
+        if exit_code != 0 || why.is_some() {
             let stderr = tail(stderr, STDERR_LIMIT).to_owned();
             step.failed = Some(FailedCommand {
                 job,
                 exit_code,
                 stderr,
+                why,
             });
         }
     }
@@ -206,6 +221,11 @@ impl Tally {
             Status::Cancelled => StepPhase::Cancelled,
             _ => return false,
         };
+        let error = self.error.as_ref().and_then(|error| error.step.as_ref());
+        if phase == StepPhase::Succeeded && error == Some(&step) {
+            // It was recovered from, and explains nothing.
+            self.error = None;
+        }
         let Some(step) = self.step_mut(step) else {
             return false;
         };

@@ -23,7 +23,7 @@ fn mutable() -> [(&'static str, Value); 3] {
 #[tokio::test]
 #[ignore = "needs a cluster with the CRD: make e2e"]
 async fn what_is_wrong_is_refused_in_words() {
-    let namespace = Namespace::new("refusals").await;
+    let namespace = Namespace::new("refusals", "restricted").await;
     let base = json!({ "cwl": tool() });
     create(&namespace, "base", &base, "&dryRun=All")
         .await
@@ -61,7 +61,7 @@ fn merge(value: &mut Value, patch: &Value) {
 #[tokio::test]
 #[ignore = "needs a cluster with the CRD: make e2e"]
 async fn every_field_is_immutable_except_three() {
-    let namespace = Namespace::new("immutable").await;
+    let namespace = Namespace::new("immutable", "restricted").await;
     let fields = table::two_values();
     let mutable = mutable();
     let crds: Api<CustomResourceDefinition> = Api::all(namespace.client.clone());

@@ -11,7 +11,7 @@ use crate::{address, create, get};
 #[tokio::test]
 #[ignore = "needs a cluster with the CRD: make e2e"]
 async fn a_list_shows_what_matters_first() {
-    let namespace = Namespace::new("columns").await;
+    let namespace = Namespace::new("columns", "restricted").await;
     create(&namespace, "shown", &json!({ "cwl": {} }), "")
         .await
         .unwrap();

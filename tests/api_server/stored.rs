@@ -11,7 +11,7 @@ use crate::{address, create, get, tool, workflow};
 #[tokio::test]
 #[ignore = "needs a cluster with the CRD: make e2e"]
 async fn documents_and_inputs_are_stored_as_they_are() {
-    let namespace = Namespace::new("stored").await;
+    let namespace = Namespace::new("stored", "restricted").await;
     let value = json!({
         "float": 1.5, "small": 1e-9, "integer": 9_007_199_254_740_993_i64, "negative": -3,
         "null": null, "list": [null, 1, 2.5, "text", true, {}, []], "deep": { "null": null, "empty": {} },
@@ -53,7 +53,7 @@ async fn documents_and_inputs_are_stored_as_they_are() {
 #[tokio::test]
 #[ignore = "needs a cluster with the CRD: make e2e"]
 async fn the_outcome_of_a_run_is_immutable() {
-    let namespace = Namespace::new("outcome").await;
+    let namespace = Namespace::new("outcome", "restricted").await;
     let api: Api<DvreWorkflow> = namespace.api();
     // An operator would refuse this, so nobody is of another opinion about its phase.
     create(&namespace, "over", &json!({ "cwl": {} }), "")

@@ -7,8 +7,7 @@ const ONE_INPUT: &str = "exactly one of configMapKeyRef and secretKeyRef must be
 const ONE_VOLUME: &str = "exactly one of persistentVolumeClaim, configMap and secret must be given";
 const ONE_TARGET: &str =
     "exactly one of local, docker, singularity, kubernetes, ssh and slurm must be given";
-const NO_TARGET: &str =
-    "deployment must be local, docker, singularity, kubernetes, slurm or the name";
+const ONE_FILE: &str = "deployments and bindings stand in the file that streamflowFrom names";
 
 fn list(length: usize, item: impl Fn(usize) -> Value) -> Value {
     (0..length).map(item).collect()
@@ -66,10 +65,13 @@ fn unions() -> Vec<(Value, &'static str)> {
             json!({ "deployments": [{ "name": "d", "local": {}, "docker": {} }] }),
             ONE_TARGET,
         ),
-        (json!({ "deployment": "mars" }), NO_TARGET),
+        (json!({ "deployment": "mars" }), ""),
         (
-            json!({ "deployment": "mars", "deployments": [{ "name": "venus", "local": {} }] }),
-            NO_TARGET,
+            json!({
+                "deployments": [{ "name": "venus", "local": {} }],
+                "streamflowFrom": { "configMapKeyRef": { "name": "a", "key": "b" } },
+            }),
+            ONE_FILE,
         ),
         (
             json!({ "deployment": "mars", "deployments": [{ "name": "mars", "local": {} }] }),

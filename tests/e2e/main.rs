@@ -11,6 +11,7 @@
     reason = "a test ends at the first thing that is not as it should be"
 )]
 
+mod deployments;
 mod examples;
 mod failures;
 mod lost;

@@ -28,16 +28,15 @@ pub struct Namespace {
 }
 
 impl Namespace {
-    /// Creates a namespace under the strictest Pod Security level, and waits until pods can be
-    /// created in it.
-    pub async fn new(purpose: &str) -> Self {
+    /// Creates a namespace under a Pod Security level, and waits until pods can be created in it.
+    pub async fn new(purpose: &str, level: &str) -> Self {
         let client = Client::try_default()
             .await
             .expect("KUBECONFIG must name a cluster");
         let namespace = serde_json::from_value(json!({
             "metadata": {
                 "generateName": format!("e2e-{purpose}-"),
-                "labels": { "pod-security.kubernetes.io/enforce": "restricted", "dvre.io/e2e": purpose },
+                "labels": { "pod-security.kubernetes.io/enforce": level, "dvre.io/e2e": purpose },
             }
         }));
         let created = Api::<CoreNamespace>::all(client.clone())

@@ -33,13 +33,24 @@ impl Deref for Sandbox {
 }
 
 impl Sandbox {
+    /// A namespace under the strictest Pod Security level.
     pub async fn new(purpose: &str) -> Self {
-        Self(Namespace::new(purpose).await)
+        Self(Namespace::new(purpose, "restricted").await)
+    }
+
+    /// A namespace that takes privileged pods.
+    pub async fn privileged(purpose: &str) -> Self {
+        Self(Namespace::new(purpose, "privileged").await)
     }
 
     /// Creates a workflow from the YAML of its spec.
     pub async fn submit(&self, name: &str, spec: &str) {
-        let spec: serde_json::Value = serde_yaml::from_str(spec).expect("a spec must be YAML");
+        let spec = serde_yaml::from_str(spec).expect("a spec must be YAML");
+        self.submit_spec(name, spec).await;
+    }
+
+    /// Creates a workflow from its spec.
+    pub async fn submit_spec(&self, name: &str, spec: serde_json::Value) {
         let workflow = json!({
             "apiVersion": "dvre.io/v1alpha1", "kind": "DvreWorkflow",
             "metadata": { "name": name }, "spec": spec,
@@ -52,6 +63,12 @@ impl Sandbox {
     /// Creates a workflow and waits for its end.
     pub async fn run(&self, name: &str, spec: &str) -> DvreWorkflow {
         self.submit(name, spec).await;
+        self.finished(name).await
+    }
+
+    /// Creates a workflow from its spec and waits for its end.
+    pub async fn run_spec(&self, name: &str, spec: serde_json::Value) -> DvreWorkflow {
+        self.submit_spec(name, spec).await;
         self.finished(name).await
     }
 
@@ -145,7 +162,10 @@ impl Sandbox {
         };
         let log = self.api::<Pod>().log_stream(&pod.name_any(), &follow).await;
         let lines = log.expect("the log must be readable").lines();
-        let search = lines.try_any(|line| std::future::ready(line.contains("EXECUTING")));
+        let search = lines.try_any(|line| {
+            let at_work = line.contains("EXECUTING step") || line.contains("] INFO [job ");
+            std::future::ready(at_work)
+        });
         let found = in_time("a tool is at work", search).await;
         assert!(
             found.expect("the log must be readable"),

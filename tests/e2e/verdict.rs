@@ -15,12 +15,17 @@ const STATUS_LIMIT: usize = 64 * 1024;
 
 /// Checks all that holds for any run that succeeded, and returns its status.
 pub fn succeeded(run: &DvreWorkflow) -> &DvreWorkflowStatus {
+    succeeded_with(run, "streamflow")
+}
+
+/// The same for a run with the given engine.
+pub fn succeeded_with<'a>(run: &'a DvreWorkflow, engine: &str) -> &'a DvreWorkflowStatus {
     let status = finished(run, Phase::Succeeded, Reason::Completed);
     assert_eq!(
         conditions(status),
         [(ACCEPTED, "True"), (READY, "True"), (SUCCEEDED, "True")]
     );
-    assert_eq!(status.execution_engine.as_deref(), Some("streamflow"));
+    assert_eq!(status.execution_engine.as_deref(), Some(engine));
     assert_eq!(status.attempt, Some(1));
     assert_eq!(status.job_name, Some(names::job(&run.name_any(), 1)));
     assert!(status.start_time.is_some(), "{status:?}");

@@ -217,6 +217,39 @@ fn wrong_inputs_are_told_before_the_engine_starts() {
 }
 
 #[test]
+fn step_pods_and_ssh_get_what_only_the_container_knows() {
+    let world = World::new()
+        .engine("cat pods/train.yaml home/.ssh/known_hosts >&2; echo '{}'")
+        .with("sshHosts", json!(1))
+        .env("HOME", "/work/home".as_ref())
+        .env("DVRE_JOB_NAME", "hello-1".as_ref())
+        .env("DVRE_JOB_UID", "0a1b".as_ref());
+    world.write(
+        "dvre/run/pods/train.yaml",
+        "owner: $(DVRE_JOB_NAME) $(DVRE_JOB_UID)\n",
+    );
+    world.write("dvre/ssh/0/ssh-privatekey", "key");
+    world.write("dvre/ssh/0/known_hosts", "login ssh-ed25519 AAAA\n");
+    let ended = world.run();
+    assert_eq!(ended.outcome.phase, Phase::Succeeded, "{}", ended.log);
+    assert!(
+        ended
+            .log
+            .contains("owner: hello-1 0a1b\nlogin ssh-ed25519 AAAA\n"),
+        "{}",
+        ended.log
+    );
+    world.write("dvre/run/pods/train.yaml", "namespace: $(DVRE_NAMESPACE)\n");
+    let ended = world.run();
+    assert_eq!(ended.outcome.reason, Reason::InternalError, "{}", ended.log);
+    assert!(
+        ended.outcome.message.contains("DVRE_NAMESPACE"),
+        "{}",
+        ended.outcome.message
+    );
+}
+
+#[test]
 fn there_is_a_record_even_without_a_readable_run() {
     let ended = World::new().with("graceSeconds", json!("long")).run();
     assert_eq!(
@@ -236,6 +269,7 @@ fn an_image_without_streamflow_says_so() {
     assert_eq!(ended.outcome.reason, Reason::DeploymentFailed);
     assert_eq!(
         ended.outcome.message,
-        "this runner image has no StreamFlow; see spec.runner.image"
+        "StreamFlow is not available: this runner image has no StreamFlow; \
+         there is no fallback: this runner image has no cwltool"
     );
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::world::World;
 
 /// Two steps; the second has a scatter and the exit code that the inputs say.
-const CWL: &str = r#"
+pub const CWL: &str = r#"
 cwlVersion: v1.2
 class: Workflow
 requirements: {ScatterFeatureRequirement: {}, InlineJavascriptRequirement: {}}

@@ -85,9 +85,14 @@ impl World {
             s.connect(os.environ['DVRE_EVENTS'])\n\
             s.sendall(''.join(event + '\\n' for event in sys.argv[1:]).encode())\n\
             END\n}\n";
+        self.script("dvre-streamflow", &format!("{emit}{script}"))
+    }
+
+    /// A script in the place of any program of the image.
+    pub fn script(self, name: &str, script: &str) -> Self {
         let file = self.write(
-            "usr/local/bin/dvre-streamflow",
-            format!("#!/bin/bash\n{emit}{script}\n"),
+            &format!("usr/local/bin/{name}"),
+            format!("#!/bin/bash\n{script}\n"),
         );
         fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
         self
@@ -96,10 +101,29 @@ impl World {
     /// The real StreamFlow, or `None` where the environment names none.
     pub fn streamflow(self) -> Option<Self> {
         let program = env::var_os("DVRE_STREAMFLOW")?;
-        let link = self.root.join("usr/local/bin/dvre-streamflow");
+        Some(self.link("dvre-streamflow", Path::new(&program)))
+    }
+
+    /// The real cwltool, of the environment that the real StreamFlow comes from.
+    pub fn cwltool(self) -> Option<Self> {
+        let program = PathBuf::from(env::var_os("DVRE_STREAMFLOW")?);
+        let folder = program.parent().unwrap();
+        // It makes its virtual environment itself, and knows where.
+        let venv = Command::new("bash")
+            .current_dir(folder)
+            .args(["-c", ". ./venv.sh && printf %s \"$venv\""])
+            .output()
+            .unwrap();
+        let venv = PathBuf::from(String::from_utf8(venv.stdout).unwrap());
+        Some(self.link("cwltool", &venv.join("bin/cwltool")))
+    }
+
+    fn link(self, name: &str, program: &Path) -> Self {
+        assert!(program.exists(), "{}", program.display());
+        let link = self.root.join("usr/local/bin").join(name);
         fs::create_dir_all(link.parent().unwrap()).unwrap();
         std::os::unix::fs::symlink(program, link).unwrap();
-        Some(self)
+        self
     }
 
     pub fn workflow(self, cwl: &str, inputs: &Value) -> Self {

@@ -69,11 +69,17 @@ a large number with an exponent. */}}
 {{- toJson $resources }}
 {{- end }}
 
+{{/* Whether its roles hold for the cluster or for one namespace. */}}
+{{- define "dvre-operator.scope" -}}
+{{- ternary "ClusterRole" "Role" (empty .Values.watchNamespace) }}
+{{- end }}
+
 {{/* What the operator may do where it works, and no more. */}}
 {{- define "dvre-operator.rules" -}}
 - apiGroups: [dvre.io]
   resources: [dvreworkflows]
-  verbs: [get, list, watch]
+  # To patch: a finalizer on runs that may leave something outside of the cluster.
+  verbs: [get, list, watch, patch]
 - apiGroups: [dvre.io]
   resources: [dvreworkflows/status]
   verbs: [patch]
@@ -98,4 +104,21 @@ a large number with an exponent. */}}
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create]
+{{- if .Values.deployments.kubernetes.enabled }}
+# For runs whose steps are pods: a service account each, bound to the role for that and to no other,
+# and a policy that keeps tools off the network that do not ask for it.
+- apiGroups: [""]
+  resources: [serviceaccounts]
+  verbs: [get, create]
+- apiGroups: [rbac.authorization.k8s.io]
+  resources: [rolebindings]
+  verbs: [get, create]
+- apiGroups: [rbac.authorization.k8s.io]
+  resources: [{{ include "dvre-operator.scope" . | lower }}s]
+  resourceNames: [{{ include "dvre-operator.fullname" . }}-steps]
+  verbs: [bind]
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: [get, create]
+{{- end }}
 {{- end }}

@@ -276,7 +276,7 @@ fn a_missing_config_map_is_waited_for_and_then_refused() {
 #[case::workflow(json!({"cwl": {"class": "CommandLineTool"}}), Reason::InvalidWorkflow)]
 #[case::inputs(json!({"cwl": crate::controller::fixtures::echo(), "inputs": {"message": 7}}), Reason::InvalidInputs)]
 #[case::missing(json!({"cwl": crate::controller::fixtures::echo()}), Reason::InvalidInputs)]
-#[case::deployment(json!({"cwl": crate::controller::fixtures::echo(), "deployment": "slurm"}), Reason::UnsupportedField)]
+#[case::deployment(json!({"cwl": crate::controller::fixtures::echo(), "deployment": "slurm"}), Reason::InvalidDeployment)]
 #[case::cancel(json!({"cwl": crate::controller::fixtures::echo(), "cancel": true}), Reason::UnsupportedField)]
 #[case::size(json!({"cwl": crate::controller::fixtures::echo(), "inputs": {"message": "x".repeat(1_000_001)}}), Reason::InvalidInputs)]
 fn what_cannot_run_is_refused(#[case] spec: Value, #[case] reason: Reason) {

@@ -81,6 +81,9 @@ impl Outcome {
             let seconds = end.duration_since(start).as_secs_f64();
             text = format!("{text} in {seconds:.1} s");
         }
+        if let Some(why) = &self.fallback {
+            text = format!("{text} with cwltool, as StreamFlow is not available: {why}");
+        }
         text
     }
 

@@ -98,6 +98,17 @@ fn unknown_values_and_fields_are_read() {
 }
 
 #[test]
+fn praise_tells_of_another_engine() {
+    let mut whole = outcome(1, None, "");
+    assert_eq!(whole.praise(), "1 step completed in 0.0 s");
+    whole.fallback = Some("No module named 'x'".to_owned());
+    assert_eq!(
+        whole.praise(),
+        "1 step completed in 0.0 s with cwltool, as StreamFlow is not available: No module named 'x'"
+    );
+}
+
+#[test]
 fn progress_goes_through_a_line() {
     let progress = Progress {
         completed: 1,
@@ -120,9 +131,12 @@ proptest! {
         failed in proptest::option::of("\\PC{0,5000}"),
         names in proptest::collection::vec(".{0,80}", 0..100),
         output in ".{0,6000}",
+        // As `clean` leaves it.
+        fallback in proptest::option::of("[^\\pC]{0,64}"),
     ) {
         let mut whole = outcome(0, Some(json!({"o": output})), &message);
         whole.failed_step = failed;
+        whole.fallback = fallback;
         whole.steps = names.into_iter().map(|name| StepRecord { name, ..StepRecord::default() }).collect();
         let text = whole.to_termination();
         prop_assert!(text.len() <= TERMINATION_LIMIT);

@@ -14,6 +14,7 @@ impl Supervisor {
         let mut outcome = Outcome {
             version: 1,
             engine: self.engine,
+            fallback: self.fallback.clone(),
             start_time: Some(self.started),
             completion_time: Some(completion),
             completed,

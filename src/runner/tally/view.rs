@@ -8,6 +8,12 @@ use crate::runner::record::{
 };
 
 impl Tally {
+    /// Whether nothing has been reported yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty() && self.error.is_none()
+    }
+
     /// The first error that the plugin explained.
     #[must_use]
     pub fn first_error(&self) -> Option<&EngineError> {
@@ -92,6 +98,7 @@ impl Tally {
             total,
             step_count: self.steps.len(),
             steps: notable_steps(&self.steps(), PROGRESS_STEPS),
+            ..Progress::default()
         }
     }
 }
