@@ -22,8 +22,3 @@ class DvreLocalConnector(LocalConnector):
             memory=limits.memory(self._hardware.memory),
             storage=self._hardware.storage,
         )
-
-    @property
-    def capacity(self) -> Hardware:
-        """Return all that jobs can ever get here."""
-        return self._hardware

@@ -7,6 +7,7 @@ of the right name.
 
 import asyncio
 import contextlib
+import json
 import posixpath
 import shlex
 import time
@@ -81,9 +82,8 @@ class DvreKubernetesConnector(KubernetesConnector):
         for path in self.files:
             with open(path, encoding="utf-8") as file:
                 found += [manifest for manifest in yaml.safe_load_all(file) if manifest]
-        if all(m.get("kind") == "Pod" and "name" in m["metadata"] for m in found):
-            return found or None
-        return None
+        pods_only = all(m.get("kind") == "Pod" and "name" in m.get("metadata", {}) for m in found)
+        return found if found and pods_only else None
 
     async def _deploy_others(self, external: bool) -> None:
         try:
@@ -96,7 +96,7 @@ class DvreKubernetesConnector(KubernetesConnector):
             if isinstance(cause, TimeoutError):
                 words = f"was not ready within {self.timeout} s"
             else:
-                words = f"failed: {' '.join(str(cause or error).split())}"
+                words = f"failed: {_api_words(cause or error)}"
             message = f"deployment {self.deployment_name} {words}"
             raise Failure("DeploymentFailed", message) from error
 
@@ -303,6 +303,16 @@ class DvreKubernetesConnector(KubernetesConnector):
         with contextlib.suppress(TimeoutError):
             closing = KubernetesBaseConnector.undeploy(self, external)
             await asyncio.wait_for(closing, _CLOSE_TIMEOUT)
+
+
+def _api_words(error: BaseException) -> str:
+    """Return the API server's words; the client's errors cannot always be printed."""
+    if several := getattr(error, "api_exceptions", None):
+        return "; ".join(_api_words(one) for one in several)
+    try:
+        return json.loads(getattr(error, "body", None) or "")["message"]
+    except (ValueError, KeyError, TypeError):
+        return " ".join(str(error).split()) or type(error).__name__
 
 
 def _lost(pod: str, trouble: Trouble, step: str | None, code: int | None = None) -> Failure:

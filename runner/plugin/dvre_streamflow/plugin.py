@@ -7,8 +7,10 @@ from streamflow.ext.plugin import StreamFlowPlugin
 from dvre_streamflow import command, errors, failure, lazy
 from dvre_streamflow.connector import DvreLocalConnector
 from dvre_streamflow.database import DvreDatabase
+from dvre_streamflow.docker import DvreDockerConnector
 from dvre_streamflow.executor import DvreExecutor
 from dvre_streamflow.scheduler import DvreScheduler
+from dvre_streamflow.singularity import DvreSingularityConnector
 from dvre_streamflow.slurm import DvreSlurmConnector
 
 
@@ -24,6 +26,8 @@ class DvrePlugin(StreamFlowPlugin):
         self.register_database("dvre", DvreDatabase)
         self.register_scheduler("dvre", DvreScheduler)
         connector_classes["local"] = DvreLocalConnector
+        connector_classes["docker"] = DvreDockerConnector
+        connector_classes["singularity"] = DvreSingularityConnector
         connector_classes["kubernetes"] = lazy.stand_in(
             "dvre_streamflow.kubernetes",
             "DvreKubernetesConnector",

@@ -60,6 +60,8 @@ class DvreSSHConnector(SSHConnector):
         """Run a command; one without an exit code was cut off."""
         try:
             result = await super().run(location, command, *args, job_name=job_name, **kwargs)
+        except asyncssh.TimeoutError as error:
+            raise TimeoutError from error
         except asyncssh.Error as error:
             message = f"the connection to {location.name} was lost: {error.reason}"
             raise ConnectionError(message) from error

@@ -58,9 +58,12 @@ class Engine:
             "deployments": {"here": here},
         } | self.config
 
-    def tool(self, file: str, command: list[str]) -> None:
+    def tool(
+        self, file: str, command: list[str], requirements: dict[str, Any] | None = None
+    ) -> None:
         tool = {"cwlVersion": "v1.2", "class": "CommandLineTool", "baseCommand": command}
-        (self.folder / file).write_text(json.dumps(tool | {"inputs": {}, "outputs": {}}))
+        tool |= {"inputs": {}, "outputs": {}, "requirements": requirements or {}}
+        (self.folder / file).write_text(json.dumps(tool))
 
     def start(self, file: str, inputs: dict[str, Any], socket_path: str) -> subprocess.Popen[str]:
         (self.folder / "inputs.json").write_text(json.dumps(inputs))

@@ -186,3 +186,26 @@ def wait_for(done: Callable[[], bool]) -> None:
             return
         time.sleep(0.1)
     raise TimeoutError
+
+
+@pytest.mark.skipif("DVRE_TEST_DOCKER" not in os.environ, reason="DVRE_TEST_DOCKER is not set")
+def test_containers_are_removed() -> None:
+    host = {"DOCKER_HOST": os.environ["DVRE_TEST_DOCKER"]}
+    image = os.environ.get("DVRE_TEST_DOCKER_IMAGE", "python:3.9-slim")
+
+    def docker(*command: str) -> str:
+        run = subprocess.run(
+            ["docker", *command], env=os.environ | host, capture_output=True, text=True, check=True
+        )
+        return run.stdout.strip()
+
+    labels = ["dvre.io/run=left", "dvre.io/run=other"]
+    for label in labels:
+        docker("run", "-d", "--rm", "--label", label, image, "sleep", "60")
+    left = {"deployment": "docker", "dockerLabel": labels[0]}
+    assert clean(left, environment=host) == (0, [])
+    assert [docker("ps", "-aq", "--filter", f"label={label}") == "" for label in labels] == [
+        True,
+        False,
+    ]
+    assert clean({"deployment": "docker", "dockerLabel": labels[1]}, environment=host) == (0, [])

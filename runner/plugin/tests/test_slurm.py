@@ -30,8 +30,9 @@ def configured(engine: Engine, hpc: Hpc, over_ssh: bool) -> Engine:
         "username": hpc.call("id", "-un").strip(),
         "sshKey": str(hpc.folder / "id"),
     }
-    front = {
+    front: dict[str, Any] = {
         "type": "ssh",
+        "workdir": str(engine.folder / "scratch"),
         "config": {"connectTimeout": 5, "retries": 2, "retryDelay": 1, "nodes": [node]},
     }
     service = {"jobName": JOB, "mem": "40M"}
@@ -192,3 +193,39 @@ def test_a_forgotten_job_is_no_success(
     error = result.of("error")[0]
     assert error["kind"] == "DeploymentFailed"
     assert "nobody knows how Slurm job" in error["message"]
+
+
+@pytest.fixture
+def ssh(over_ssh: Engine) -> Engine:
+    over_ssh.target = {"deployment": "front"}
+    return over_ssh
+
+
+def test_tools_run_on_the_host_itself(ssh: Engine) -> None:
+    result = ssh.run("scatter.cwl", {"words": ["a b", "c"]})
+    texts = [Path(file["path"]).read_text() for file in result.outputs["files"]]
+    assert texts == ["a b\n", "c\n"]
+    command = ssh.run("talks.cwl", {"code": 3}).of("command")[0]
+    assert (command["exitCode"], command["stderr"]) == (3, "progress\ntrouble")
+
+
+def test_the_time_limit_of_a_tool_is_no_lost_connection(ssh: Engine) -> None:
+    ssh.tool("slow.cwl", ["sleep", "30"], {"ToolTimeLimit": {"timelimit": 1}})
+    error = ssh.run("slow.cwl", {}).of("error")[0]
+    assert (error["kind"], error["step"]) == ("StepFailed", "/")
+    assert error["message"] == "the time limit of the tool is over"
+
+
+def test_a_connection_that_is_lost_is_named(ssh: Engine, hpc: Hpc) -> None:
+    def stop(event: dict[str, Any]) -> bool:
+        if event.get("status") == "RUNNING":
+            threading.Timer(1, hpc.stop, ["sshd"]).start()
+        return False
+
+    try:
+        error = ssh.run("sleeps.cwl", {}, stop).of("error")[0]
+    finally:
+        hpc.start_login_host()
+    assert error["kind"] == "DeploymentFailed"
+    assert "the connection to 127.0.0.1" in error["message"]
+    assert "was lost" in error["message"]
