@@ -30,6 +30,8 @@ pub fn add(run: &Run, parts: &mut Parts) {
         read_only_root_filesystem: Some(true),
         ..SecurityContext::default()
     });
+    // Values of variables are what they are, and no shell code.
+    parts.env.push(variable("APPTAINER_NO_EVAL", "1"));
     environment(singularity, parts);
     if registries(run).is_some() {
         let items = vec![key(REGISTRIES_FILE, REGISTRIES_FILE)];
