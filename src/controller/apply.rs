@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use k8s_openapi::api::batch::v1::Job;
-use kube::api::{Patch, PatchParams, PostParams};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::core::Status;
 use kube::{Api, Resource, ResourceExt};
 use serde::Serialize;
@@ -18,11 +19,12 @@ use super::events;
 use super::finalizer;
 use super::guarded::Metadata;
 use super::observe::{JobState, Observed};
+use super::placement;
 use super::plan::{Plan, View, stuck_interval};
 use super::pod::Trouble;
 use super::{Context, Error};
 use crate::api::{DvreWorkflowStatus, Phase, Reason};
-use crate::names::OPERATOR;
+use crate::names::{self, OPERATOR};
 use crate::render::{self, Run};
 
 /// When a Job that was just created is looked at although no event came.
@@ -51,6 +53,9 @@ pub async fn apply(context: &Context, observed: &Observed<'_>, plan: Plan) -> Re
                 finalizer::release(context, metadata).await?;
             }
             let outcome = observed.outcome.as_ref();
+            if outcome.is_none() && matches!(plan, Plan::Finish(_)) {
+                remove_step_pods(context, observed).await?;
+            }
             if let Some(why) = outcome.and_then(|outcome| outcome.fallback.as_deref()) {
                 events::engine_fallback(context, observed, why).await;
             }
@@ -74,6 +79,29 @@ pub async fn apply(context: &Context, observed: &Observed<'_>, plan: Plan) -> Re
             Ok(Plan::Stop(stopped))
         }
         other => Ok(other),
+    }
+}
+
+/// Removes step pods that a killed runner could not: they would wait for it until the resource goes.
+async fn remove_step_pods(context: &Context, observed: &Observed<'_>) -> Result<(), Error> {
+    if !placement::may_have_pods(&observed.workflow.spec) {
+        return Ok(());
+    }
+    let namespace = observed.workflow.namespace().unwrap_or_default();
+    let api: Api<Pod> = Api::namespaced(context.client.clone(), &namespace);
+    let selector = format!("{}={},{}", names::WORKFLOW_UID, observed.uid, names::STEPS);
+    let pods = ListParams::default().labels(&selector);
+    match super::within(api.delete_collection(&DeleteParams::default(), &pods)).await {
+        // An operator that may not: the owner references take them with the run's Job.
+        Err(Error::Kube(kube::Error::Api(status))) if status.is_forbidden() => {
+            tracing::warn!(
+                namespace,
+                message = status.message,
+                "step pods cannot be removed"
+            );
+            Ok(())
+        }
+        result => result.map(|_| ()),
     }
 }
 

@@ -154,6 +154,20 @@ fn step_attempts(spec: &DvreWorkflowSpec) -> Option<i32> {
     (retry.policy == Some(RetryPolicy::OnAnyFailure) && limit > 0).then_some(limit + 1)
 }
 
+/// Whether a run of this spec may have step pods.
+#[must_use]
+pub fn may_have_pods(spec: &DvreWorkflowSpec) -> bool {
+    let named = |name: &str| {
+        let entry = spec.deployments.iter().find(|entry| entry.name == name);
+        entry.map_or(name == "kubernetes", |entry| entry.kubernetes.is_some())
+    };
+    let bindings = spec.bindings.iter();
+    named(&spec.deployment)
+        || bindings
+            .into_iter()
+            .any(|binding| named(&binding.deployment))
+}
+
 fn invalid(message: impl Into<String>) -> Trouble {
     refuse(Reason::InvalidDeployment, message)
 }

@@ -1,6 +1,8 @@
 //! Pure: what a runner's pod says of itself.
 
-use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, Pod};
+use k8s_openapi::api::core::v1::{
+    ContainerState, ContainerStateTerminated, ContainerStateWaiting, Pod,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::api::Reason;
@@ -57,11 +59,22 @@ pub fn deleted(pod: &mut Pod) {
     }
 }
 
+/// What the runner's container waits for, and those that have to be there before it.
+fn waiting(pod: &Pod) -> impl Iterator<Item = &ContainerStateWaiting> {
+    let sidecars = pod
+        .status
+        .iter()
+        .flat_map(|status| status.init_container_statuses.iter().flatten());
+    let sidecars = sidecars.filter_map(|status| status.state.as_ref());
+    let states = sidecars.chain(runner_state(pod));
+    states.filter_map(|state| state.waiting.as_ref())
+}
+
 /// Why the pod does not start, when it says so.
 #[must_use]
 pub fn trouble(pod: &Pod) -> Option<Trouble> {
     let status = pod.status.as_ref()?;
-    if let Some(waiting) = runner_state(pod).and_then(|state| state.waiting.as_ref()) {
+    for waiting in waiting(pod) {
         let text = waiting.message.clone().unwrap_or_default();
         let reason = match waiting.reason.as_deref().unwrap_or_default() {
             "ErrImagePull"

@@ -8,7 +8,7 @@ use super::plan::{Ending, Plan, View};
 use super::validate;
 use crate::api::conditions::{self, Accepted, Verdict};
 use crate::api::status::{MAX_MESSAGE_BYTES, MAX_STATUS_BYTES, MAX_STEPS};
-use crate::api::{DvreWorkflowStatus, Phase, Reason, StepStatus};
+use crate::api::{DvreWorkflowStatus, Engine, Phase, Reason, StepStatus};
 use crate::runner::record::{EngineName, Outcome, StepPhase, StepRecord, notable_steps};
 
 /// The status that follows from a plan that was carried out; None when there is nothing to say.
@@ -37,7 +37,7 @@ pub fn status(observed: &Observed<'_>, plan: &Plan) -> Option<DvreWorkflowStatus
         }
         Plan::Follow(view) => {
             identify(observed, &mut status);
-            follow(&mut status, view);
+            follow(&mut status, view, observed.workflow.spec.engine);
             verdict(view.phase, view.reason, &view.message, accepted(observed))
         }
         Plan::Finish(ending) => {
@@ -72,12 +72,16 @@ fn identify(observed: &Observed<'_>, status: &mut DvreWorkflowStatus) {
     status.job_name = Some(observed.job_name());
 }
 
-fn follow(status: &mut DvreWorkflowStatus, view: &View) {
+fn follow(status: &mut DvreWorkflowStatus, view: &View, asked: Engine) {
+    let engine = match asked {
+        Engine::Auto | Engine::StreamFlow => "streamflow",
+        Engine::Cwltool => "cwltool",
+    };
     if let Some(since) = &view.since {
         status.start_time = Some(since.clone());
         status
             .execution_engine
-            .get_or_insert_with(|| "streamflow".to_owned());
+            .get_or_insert_with(|| engine.to_owned());
     }
 }
 

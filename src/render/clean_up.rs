@@ -2,7 +2,10 @@
 //! processes on hosts, containers on a Docker daemon elsewhere.
 
 use k8s_openapi::api::batch::v1::{Job, JobSpec};
-use k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec, SecurityContext};
+use k8s_openapi::api::core::v1::{
+    Container, PodSpec, PodTemplateSpec, ResourceRequirements, SecurityContext,
+};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::parts::{Parts, restricted, restricted_pod, variable};
@@ -74,6 +77,24 @@ pub fn job(clean: &CleanUp<'_>) -> Job {
     }
 }
 
+/// Little, but said: a namespace with a quota demands it.
+fn resources() -> ResourceRequirements {
+    let quantities = |cpu: &str, memory: &str| {
+        let quantity = |text: &str| Quantity(text.to_owned());
+        let pairs = [("cpu", quantity(cpu)), ("memory", quantity(memory))];
+        Some(
+            pairs
+                .map(|(name, quantity)| (name.to_owned(), quantity))
+                .into(),
+        )
+    };
+    ResourceRequirements {
+        requests: quantities("20m", "64Mi"),
+        limits: quantities("500m", "256Mi"),
+        ..ResourceRequirements::default()
+    }
+}
+
 fn pod(clean: &CleanUp<'_>) -> PodSpec {
     let mut parts = Parts::default();
     ssh::add_hosts(clean.hosts, &mut parts);
@@ -111,6 +132,7 @@ fn pod(clean: &CleanUp<'_>) -> PodSpec {
             image_pull_policy: Some(clean.settings.runner_image_pull_policy.clone()),
             command: Some(COMMAND.map(str::to_owned).into()),
             env: Some(parts.env),
+            resources: Some(resources()),
             security_context: Some(SecurityContext {
                 read_only_root_filesystem: Some(true),
                 ..restricted()

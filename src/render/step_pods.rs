@@ -3,16 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::{
-    Container, EmptyDirVolumeSource, Pod, PodSpec, SecurityContext, Volume,
-};
+use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
 use super::network_policy::ISOLATED;
 use super::parts::{restricted, restricted_pod};
 use super::placement::Pods;
 use super::run::Run;
-use super::volumes::mount;
+use super::volumes::{empty_dir, mount};
 use crate::names;
 use crate::runner::run_file::{JOB_NAME, JOB_UID};
 
@@ -73,11 +71,6 @@ fn labels(run: &Run, pods: &Pods) -> BTreeMap<String, String> {
 }
 
 fn spec(run: &Run, pods: &Pods) -> PodSpec {
-    let folder = |name: &str| Volume {
-        name: name.to_owned(),
-        empty_dir: Some(EmptyDirVolumeSource::default()),
-        ..Volume::default()
-    };
     PodSpec {
         automount_service_account_token: Some(pods.service_account.is_some()),
         service_account_name: pods.service_account.clone(),
@@ -95,11 +88,11 @@ fn spec(run: &Run, pods: &Pods) -> PodSpec {
             // The engine runs the steps in it, one after another.
             command: Some(vec!["sleep".to_owned(), "infinity".to_owned()]),
             resources: Some(pods.resources.clone()),
-            security_context: Some(SecurityContext { ..restricted() }),
+            security_context: Some(restricted()),
             volume_mounts: Some(vec![mount("work", FOLDER, false)]),
             ..Container::default()
         }],
-        volumes: Some(vec![folder("work")]),
+        volumes: Some(vec![empty_dir("work", &run.settings.work_size_limit, None)]),
         ..PodSpec::default()
     }
 }

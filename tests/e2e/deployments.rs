@@ -1,10 +1,13 @@
 //! Every place where steps can run, with the same work for each: the seed's echo, three steps that hand
 //! files on, a scatter of twenty, a tool that fails, and a deletion in the middle.
 
+mod custom;
 mod cwltool;
 mod docker;
+mod examples;
 mod hybrid;
 mod kubernetes;
+mod singularity;
 mod slurm;
 
 use std::fs;

@@ -18,17 +18,29 @@ fn folder() -> PathBuf {
 }
 
 /// Applies an example and waits for its end.
-async fn run(sandbox: &Sandbox, name: &str) -> DvreWorkflow {
+pub async fn run(sandbox: &Sandbox, name: &str) -> DvreWorkflow {
+    run_changed(sandbox, name, |manifest| manifest).await
+}
+
+/// The same for one that needs a change to be run here.
+pub async fn run_changed(
+    sandbox: &Sandbox,
+    name: &str,
+    change: impl FnOnce(String) -> String,
+) -> DvreWorkflow {
     let manifest = fs::read_to_string(folder().join(name).with_extension("yaml"));
-    sandbox
-        .apply(&manifest.expect("the example must be there"))
-        .await;
+    let manifest = change(manifest.expect("the example must be there"));
+    sandbox.apply(&manifest).await;
     sandbox.finished(name).await
 }
 
 #[test]
 fn every_example_has_a_test() {
-    let tests = include_str!("examples.rs");
+    let tests = [
+        include_str!("examples.rs"),
+        include_str!("deployments/examples.rs"),
+    ]
+    .concat();
     for file in fs::read_dir(folder()).unwrap() {
         let path = file.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap();

@@ -138,7 +138,17 @@ impl Sandbox {
     /// The runner's pod of the first attempt, once there is one that is as the condition wants it.
     pub async fn pod(&self, run: &str, what: &str, condition: impl Fn(&Pod) -> bool) -> Pod {
         let selector = format!("batch.kubernetes.io/job-name={}", names::job(run, 1));
-        let pods = watcher::Config::default().labels(&selector);
+        self.labelled(&selector, what, condition).await
+    }
+
+    /// The first pod with a label that is as the condition wants it.
+    pub async fn labelled(
+        &self,
+        selector: &str,
+        what: &str,
+        condition: impl Fn(&Pod) -> bool,
+    ) -> Pod {
+        let pods = watcher::Config::default().labels(selector);
         first(self.api::<Pod>(), pods, what, condition).await
     }
 

@@ -105,6 +105,10 @@ a large number with an exponent. */}}
   resources: [events]
   verbs: [create]
 {{- if .Values.deployments.kubernetes.enabled }}
+# Step pods whose runner was killed.
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [deletecollection]
 # For runs whose steps are pods: a service account each, bound to the role for that and to no other,
 # and a policy that keeps tools off the network that do not ask for it.
 - apiGroups: [""]

@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use super::names::Names;
 use super::{Request, invalid, pods, push, typed};
-use crate::api::Reason;
 use crate::api::targets::{DockerTarget, SingularityTarget};
+use crate::api::{Reason, RetryPolicy};
 use crate::controller::pod::Trouble;
 use crate::controller::validate::{self, problem, refuse};
 use crate::render::placement::{Kind, Placement};
@@ -18,6 +18,12 @@ const NOT_SHARED: [&str; 5] = ["version", "workflows", "deployments", "models", 
 /// Fills the placement from a file that speaks for the run; false when typed settings do.
 pub fn place(request: &Request<'_>, placement: &mut Placement) -> Result<bool, Trouble> {
     if let Some(from) = &request.spec.streamflow_from {
+        if super::step_attempts(request.spec).is_some() {
+            return Err(invalid(
+                "spec.retry: with a streamflow.yml of your own, its failureManager says how often a step \
+                 is tried",
+            ));
+        }
         let key = &from.config_map_key_ref;
         let text = validate::key(request.config_maps, key)?;
         let place = format!("ConfigMap {}, key {}", key.name, key.key);
@@ -51,6 +57,13 @@ pub fn place(request: &Request<'_>, placement: &mut Placement) -> Result<bool, T
     // A built-in deployment under the operator's policies.
     Names::new(spec, request.process)?;
     placement.shared = policies(shared);
+    if spec
+        .retry
+        .as_ref()
+        .is_some_and(|retry| retry.policy == Some(RetryPolicy::Never))
+    {
+        placement.shared.remove("failureManager");
+    }
     Ok(false)
 }
 

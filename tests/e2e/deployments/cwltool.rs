@@ -44,6 +44,50 @@ async fn cwltool_is_deleted() {
         .await;
 }
 
+/// A runner without StreamFlow.
+const BROKEN: &str = "docker.io/dvre/runner-broken:dev";
+
+#[tokio::test]
+#[ignore = "needs a cluster with the operator: make e2e"]
+async fn cwltool_takes_over_where_streamflow_is_not_available() {
+    let sandbox = Sandbox::new("fallback").await;
+    let place = cwltool(json!({"runner": {"image": BROKEN}}));
+    let run = sandbox
+        .run_spec("fallback", place.example("three-steps"))
+        .await;
+    let status = succeeded_with(&run, "cwltool");
+    assert_text(
+        output(status, "counts"),
+        "      2 apple\n      1 fig\n      3 pear\n",
+    );
+    let message = status.message.as_deref().unwrap_or_default();
+    assert!(message.contains("StreamFlow is not available"), "{message}");
+    let event = sandbox.event(&run, "EngineFallback").await;
+    assert!(event.message.unwrap().contains("cwltool"));
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster with the operator: make e2e"]
+async fn there_is_no_fallback_for_pods_nor_for_who_wants_none() {
+    let sandbox = Sandbox::new("no-fallback").await;
+    let pods = Place::new(json!({"runner": {"image": BROKEN}, "deployment": "kubernetes"}));
+    let only = Place::new(json!({"runner": {"image": BROKEN}, "engine": "StreamFlow"}));
+    let (pods, only) = tokio::join!(
+        sandbox.run_spec("pods", pods.shell("true")),
+        sandbox.run_spec("only", only.shell("true")),
+    );
+    failed(
+        &pods,
+        Reason::DeploymentFailed,
+        &["StreamFlow is not available", "no fallback", "kubernetes"],
+    );
+    failed(
+        &only,
+        Reason::DeploymentFailed,
+        &["StreamFlow is not available"],
+    );
+}
+
 #[tokio::test]
 #[ignore = "needs a cluster with the operator: make e2e"]
 async fn cwltool_is_no_answer_for_pods() {

@@ -15,23 +15,24 @@ use crate::namespace::in_time;
 use crate::sandbox::Sandbox;
 use crate::verdict::{assert_text, failed, output, succeeded};
 
-const HOST: &str = include_str!("../../../hack/slurm/host.yaml");
+const HOST: &str = include_str!("../../../hack/slurm/slurm.yaml");
 
 /// A Slurm host in the sandbox, and how runs get to it.
-struct Slurm<'a> {
+pub struct Slurm<'a> {
     sandbox: &'a Sandbox,
-    address: String,
+    pod: String,
+    pub address: String,
 }
 
 impl<'a> Slurm<'a> {
-    async fn new(sandbox: &'a Sandbox) -> Self {
+    pub async fn new(sandbox: &'a Sandbox) -> Self {
         let keys = tempfile();
         let (host, user) = (key(&keys, "host"), key(&keys, "user"));
         let munge: String = (0..4).map(|_| uuid(&keys)).collect();
         let known_hosts = format!("* {}", host.1);
         let secret = |name: &str, data: Value| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data});
         let host_secret =
-            json!({"ssh-privatekey": host.0, "authorized_keys": user.1, "munge.key": munge});
+            json!({"ssh_host_ed25519_key": host.0, "authorized_keys": user.1, "munge.key": munge});
         let user_secret = json!({"ssh-privatekey": user.0, "known_hosts": known_hosts});
         let wrong = json!({"ssh-privatekey": user.0, "known_hosts": format!("* {}", user.1)});
         for (name, data) in [
@@ -51,10 +52,17 @@ impl<'a> Slurm<'a> {
             conditions.any(|c| c.type_ == "Ready" && c.status == "True")
         };
         let pod = sandbox
-            .wait("slurm", "the Slurm host is ready", ready)
+            .labelled("app=slurm", "the Slurm host is ready", |pod| {
+                ready(Some(pod))
+            })
             .await;
-        let address = pod.unwrap().status.unwrap().pod_ip.unwrap();
-        Self { sandbox, address }
+        let address = pod.status.clone().unwrap().pod_ip.unwrap();
+        let pod = pod.name_any();
+        Self {
+            sandbox,
+            pod,
+            address,
+        }
     }
 
     /// Settings of a deployment that is this cluster, with more over them.
@@ -77,7 +85,7 @@ impl<'a> Slurm<'a> {
         let pods = self.sandbox.api::<Pod>();
         let params = AttachParams::default().stderr(false);
         let mut process = pods
-            .exec("slurm", ["sh", "-c", script], &params)
+            .exec(&self.pod, ["sh", "-c", script], &params)
             .await
             .unwrap();
         let mut text = String::new();

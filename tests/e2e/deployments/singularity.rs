@@ -1,0 +1,80 @@
+//! Apptainer containers in the runner's own.
+
+use dvre_operator::api::Reason;
+use serde_json::json;
+
+use super::Place;
+use crate::sandbox::Sandbox;
+use crate::verdict::{assert_text, failed, output, succeeded, succeeded_with};
+
+fn singularity() -> Place {
+    Place::new(json!({"deployment": "singularity"}))
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster with the operator: make e2e"]
+async fn singularity_works() {
+    let sandbox = Sandbox::privileged("sing").await;
+    singularity().works(&sandbox).await;
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster with the operator: make e2e"]
+async fn singularity_is_deleted() {
+    let sandbox = Sandbox::privileged("sing-del").await;
+    singularity().is_deleted(&sandbox).await;
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster with the operator: make e2e"]
+async fn singularity_has_its_presets_a_cache_and_other_images() {
+    let sandbox = Sandbox::privileged("sing-preset").await;
+    let claim = "{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: images},
+        spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}";
+    sandbox.apply(claim).await;
+    let place = Place::new(json!({
+        "deployment": "singularity",
+        "deployments": [{"name": "singularity", "singularity": {
+            "cacheClaimName": "images", "env": [{"name": "DVRE_ENV", "value": "a $b \"c\""}],
+        }}],
+    }));
+    let mut spec = place.shell("echo \"$(hostname) $DVRE_ENV\"");
+    spec["cwl"]["outputs"] = json!({"seen": "stdout"});
+    let run = sandbox.run_spec("preset", spec).await;
+    assert_text(
+        output(succeeded(&run), "seen"),
+        "dvre-singularity-worker a $b \"c\"\n",
+    );
+    // The second one finds the image on the claim.
+    let run = sandbox
+        .run_spec("again", place.example("three-steps"))
+        .await;
+    succeeded(&run);
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster with the operator: make e2e"]
+async fn cwltool_works_with_singularity() {
+    let sandbox = Sandbox::privileged("sing-cwltool").await;
+    let place = Place {
+        spec: json!({"engine": "Cwltool", "deployment": "singularity"}),
+        engine: "cwltool",
+    };
+    let run = sandbox
+        .run_spec("three", place.example("three-steps"))
+        .await;
+    assert_text(
+        output(succeeded_with(&run, "cwltool"), "counts"),
+        "      2 apple\n      1 fig\n      3 pear\n",
+    );
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster with the operator: make e2e"]
+async fn singularity_names_an_image_that_is_not_there() {
+    let sandbox = Sandbox::privileged("sing-pull").await;
+    let mut spec = singularity().shell("true");
+    spec["cwl"]["hints"] = json!({"DockerRequirement": {"dockerPull": "docker.io/dvre/nothing:1"}});
+    let run = sandbox.run_spec("pull", spec).await;
+    failed(&run, Reason::ImagePullFailed, &["docker.io/dvre/nothing:1"]);
+}
