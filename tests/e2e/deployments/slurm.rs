@@ -15,7 +15,7 @@ use crate::namespace::in_time;
 use crate::sandbox::Sandbox;
 use crate::verdict::{assert_text, failed, output, succeeded};
 
-const HOST: &str = include_str!("../../../hack/slurm/slurm.yaml");
+const HOST: &str = include_str!("../../../hack/slurm/host.yaml");
 
 /// A Slurm host in the sandbox, and how runs get to it.
 pub struct Slurm<'a> {
@@ -32,7 +32,7 @@ impl<'a> Slurm<'a> {
         let known_hosts = format!("* {}", host.1);
         let secret = |name: &str, data: Value| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data});
         let host_secret =
-            json!({"ssh_host_ed25519_key": host.0, "authorized_keys": user.1, "munge.key": munge});
+            json!({"ssh-privatekey": host.0, "authorized_keys": user.1, "munge.key": munge});
         let user_secret = json!({"ssh-privatekey": user.0, "known_hosts": known_hosts});
         let wrong = json!({"ssh-privatekey": user.0, "known_hosts": format!("* {}", user.1)});
         for (name, data) in [
