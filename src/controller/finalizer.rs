@@ -89,3 +89,72 @@ async fn patch(
     within(api.patch(name, &params, &patch)).await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+    use rstest::rstest;
+
+    use super::*;
+    use crate::controller::fixtures::{context, hello};
+    use crate::controller::guarded::Guarded;
+
+    fn held(by: &[&str]) -> Value {
+        let mut object = serde_json::to_value(hello()).unwrap();
+        object["metadata"]["finalizers"] = json!(by);
+        object
+    }
+
+    fn metadata(object: Value) -> ObjectMeta {
+        let guarded: Guarded = serde_json::from_value(object).unwrap();
+        guarded.metadata
+    }
+
+    #[rstest]
+    #[case::ours(&["other/one", FINALIZER], 1)]
+    #[case::others(&["other/one"], 0)]
+    #[tokio::test]
+    async fn only_ours_is_taken_away(#[case] by: &'static [&'static str], #[case] writes: usize) {
+        let (context, requests) = context(move |method, _| match *method {
+            Method::GET => (200, held(by)),
+            _ => (200, held(&[])),
+        });
+        // What was watched is older than the finalizer.
+        release(&context, &metadata(held(&[]))).await.unwrap();
+        let requests = requests.lock().unwrap();
+        let patches = requests
+            .iter()
+            .filter(|request| request.starts_with("PATCH"));
+        assert_eq!(patches.count(), writes, "{requests:?}");
+    }
+
+    #[rstest]
+    #[case::gone((404, json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 404, "reason": "NotFound"})))]
+    #[case::anew((200, {
+        let mut object = held(&[FINALIZER]);
+        object["metadata"]["uid"] = json!("u-2");
+        object
+    }))]
+    #[tokio::test]
+    async fn another_resource_keeps_its_own(#[case] answer: (u16, Value)) {
+        let (context, requests) = context(move |_, _| answer.clone());
+        release(&context, &metadata(held(&[FINALIZER])))
+            .await
+            .unwrap();
+        let requests = requests.lock().unwrap();
+        assert!(
+            requests.iter().all(|request| request.starts_with("GET")),
+            "{requests:?}"
+        );
+    }
+
+    #[rstest]
+    #[case::not_yet(&[], 1)]
+    #[case::already(&[FINALIZER], 0)]
+    #[tokio::test]
+    async fn it_is_put_on_once(#[case] by: &'static [&'static str], #[case] writes: usize) {
+        let (context, requests) = context(|_, _| (200, held(&[FINALIZER])));
+        hold(&context, &metadata(held(by))).await.unwrap();
+        assert_eq!(requests.lock().unwrap().len(), writes);
+    }
+}

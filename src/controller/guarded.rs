@@ -60,6 +60,7 @@ struct UsedMetadata {
     creation_timestamp: Option<Time>,
     deletion_timestamp: Option<Time>,
     labels: Option<BTreeMap<String, String>>,
+    finalizers: Option<Vec<String>>,
 }
 
 impl From<UsedMetadata> for ObjectMeta {
@@ -73,6 +74,7 @@ impl From<UsedMetadata> for ObjectMeta {
             creation_timestamp: used.creation_timestamp,
             deletion_timestamp: used.deletion_timestamp,
             labels: used.labels,
+            finalizers: used.finalizers,
             ..Self::default()
         }
     }
