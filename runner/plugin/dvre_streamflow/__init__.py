@@ -1,1 +1,1 @@
-"""What dvre-operator adds to StreamFlow: events, separate error output, container limits."""
+"""What dvre-operator adds to StreamFlow: events, explained failures, limits, connectors."""

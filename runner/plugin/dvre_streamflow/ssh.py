@@ -1,8 +1,12 @@
 """The ssh connector, with bounded patience and errors that say what to do."""
 
+import asyncio
+import contextlib
 import os
 import socket
+from collections.abc import MutableMapping
 from functools import partial
+from types import TracebackType
 from typing import Any
 
 import asyncssh
@@ -15,12 +19,14 @@ from streamflow.deployment.connector.ssh import (
     SSHContextManager,
     parse_hostname,
 )
+from streamflow.log_handler import logger
 
 from dvre_streamflow.failure import Failure
 
 # A host that says nothing for this long, three times in a row, is gone.
 _KEEPALIVE = 15
 _KEEPALIVES = 3
+_CLOSE_TIMEOUT = 5.0
 
 # Another try would end in the same way.
 _NO_KEY = (asyncssh.KeyImportError, FileNotFoundError, PermissionError)
@@ -40,14 +46,31 @@ class DvreSSHConnector(SSHConnector):
     def _get_ssh_client_process(
         self, location: str, *args: Any, **kwargs: Any
     ) -> SSHContextManager:
-        process = super()._get_ssh_client_process(location, *args, **kwargs)
-        _try_again(self.ssh_context_factories[location])
-        return process
+        self._know(self.ssh_context_factories, location, self.nodes[location])
+        return super()._get_ssh_client_process(location, *args, **kwargs)
 
     def _get_ssh_context_factory(self, location: ExecutionLocation) -> SSHContextFactory:
-        factory = super()._get_ssh_context_factory(location)
-        _try_again(factory)
-        return factory
+        if self.dataTransferConfig:
+            factories, config = self.data_transfer_context_factories, self.dataTransferConfig
+        else:
+            factories, config = self.ssh_context_factories, self.nodes[location.name]
+        self._know(factories, location.name, config)
+        return super()._get_ssh_context_factory(location)
+
+    def _know(
+        self, factories: MutableMapping[str, SSHContextFactory], host: str, config: SSHConfig
+    ) -> None:
+        """Be before StreamFlow in making what opens sessions on a host."""
+        if host not in factories:
+            factories[host] = _Factory(
+                cls_context=self._cls_context,
+                streamflow_config_dir=self.config_dir,
+                config=config,
+                max_concurrent_sessions=self.maxConcurrentSessions,
+                max_connections=self.maxConnections,
+                retries=self.retries,
+                retry_delay=self.retryDelay,
+            )
 
     async def run(
         self,
@@ -73,12 +96,62 @@ class DvreSSHConnector(SSHConnector):
             )
         return result
 
+    async def undeploy(self, external: bool) -> None:
+        """Kill what still runs, and close the connections if the other side still listens."""
+        factories = self.ssh_context_factories | self.data_transfer_context_factories
+        for factory in factories.values():
+            factory.kill()
+        try:
+            await asyncio.wait_for(super().undeploy(external), _CLOSE_TIMEOUT)
+        except (TimeoutError, asyncssh.Error) as error:
+            logger.debug(f"Connections of {self.deployment_name} are left open: {error}")
 
-def _try_again(factory: SSHContextFactory) -> None:
-    """Give each command all its attempts: StreamFlow counts those of earlier ones too."""
-    for context in factory._contexts:
-        if context.exhausted:
-            context.connection_attempts = 0
+
+class _Factory(SSHContextFactory):
+    def get(
+        self, command: str, environment: MutableMapping[str, str] | None, **streams: Any
+    ) -> SSHContextManager:
+        for context in self._contexts:
+            # Each command has all its attempts: StreamFlow counts those of earlier ones, too.
+            if context.exhausted:
+                context.connection_attempts = 0
+        return _Session(
+            condition=self._condition,
+            contexts=self._contexts,
+            command=command,
+            environment=environment,
+            retries=self._retries,
+            retry_delay=self._retry_delay,
+            **streams,
+        )
+
+    def kill(self) -> None:
+        """End every command; those that ran for a job would outlive the connection."""
+        for context in self._contexts:
+            if (connection := context._ssh_connection) is not None:
+                for channel in list(connection._channels.values()):
+                    with contextlib.suppress(OSError):
+                        channel.kill()
+
+
+class _Session(SSHContextManager):
+    """A command on a host. One that nobody waits for any more is killed, and not waited for."""
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> None:
+        leaving = super().__aexit__(exc_type, exc_val, exc_tb)
+        if exc_type is None or self._proc is None:
+            await leaving
+            return
+        with contextlib.suppress(OSError):
+            self._proc.kill()
+        # Until it ends, it keeps all other commands from beginning.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(leaving, _CLOSE_TIMEOUT)
 
 
 class _Context(SSHContext):

@@ -210,8 +210,10 @@ def test_tools_run_on_the_host_itself(ssh: Engine) -> None:
 
 
 def test_the_time_limit_of_a_tool_is_no_lost_connection(ssh: Engine) -> None:
-    ssh.tool("slow.cwl", ["sleep", "30"], {"ToolTimeLimit": {"timelimit": 1}})
+    ssh.tool("slow.cwl", ["sleep", "60"], {"ToolTimeLimit": {"timelimit": 1}})
+    start = time.monotonic()
     error = ssh.run("slow.cwl", {}).of("error")[0]
+    assert time.monotonic() - start < 15
     assert (error["kind"], error["step"]) == ("StepFailed", "/")
     assert error["message"] == "the time limit of the tool is over"
 
