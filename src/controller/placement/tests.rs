@@ -236,7 +236,7 @@ fn custom(text: &str, mut spec: Value) -> Result<Placement, Trouble> {
         .output()
         .unwrap();
     let folder = crate::runner::testing::folder("schema");
-    folder.write("schema.json", &String::from_utf8(printed.stdout).unwrap());
+    folder.write("schema.json", String::from_utf8(printed.stdout).unwrap());
     let mut settings = settings();
     let schema = folder.path().join("schema.json");
     settings.deployments.streamflow_schema = schema.to_str().unwrap().parse().unwrap();

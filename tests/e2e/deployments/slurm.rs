@@ -173,8 +173,10 @@ async fn a_runner_that_is_killed_leaves_no_slurm_job() {
         .until("the job runs", "squeue -h -t R", |text| !text.is_empty())
         .await;
     let pod = sandbox.pod("killed", "the runner's pod", |_| true).await;
-    let mut params = DeleteParams::default();
-    params.grace_period_seconds = Some(0);
+    let params = DeleteParams {
+        grace_period_seconds: Some(0),
+        ..DeleteParams::default()
+    };
     // Nobody is told: neither the runner nor its engine can do anything.
     let kill = "kill -KILL $(pgrep -f dvre-runner | head -n 1) 2>/dev/null; kill -9 -1";
     let exec = AttachParams::default().stderr(false).container("runner");
