@@ -35,13 +35,7 @@ pub async fn runner_job_created(context: &Context, observed: &Observed<'_>, job:
         action: "Launch",
         note,
     };
-    publish(
-        context,
-        reference(&observed.workflow.metadata),
-        observed.attempt(),
-        milestone,
-    )
-    .await;
+    tell(context, observed, milestone).await;
 }
 
 /// Tells that another engine did the work, and why.
@@ -52,13 +46,7 @@ pub async fn engine_fallback(context: &Context, observed: &Observed<'_>, why: &s
         action: "Run",
         note: format!("cwltool ran the workflow, as StreamFlow is not available: {why}"),
     };
-    publish(
-        context,
-        reference(&observed.workflow.metadata),
-        observed.attempt(),
-        milestone,
-    )
-    .await;
+    tell(context, observed, milestone).await;
 }
 
 /// Tells that something of a deleted resource's run may be left outside of the cluster.
@@ -69,13 +57,7 @@ pub async fn clean_up_failed(context: &Context, observed: &Observed<'_>, trouble
         action: "CleanUp",
         note: trouble.to_owned(),
     };
-    publish(
-        context,
-        reference(&observed.workflow.metadata),
-        observed.attempt(),
-        milestone,
-    )
-    .await;
+    tell(context, observed, milestone).await;
 }
 
 /// Tells of what is new in a status and worth an Event: the end, and what keeps a run from starting.
@@ -85,12 +67,16 @@ pub fn milestones<'a>(
     status: &DvreWorkflowStatus,
 ) -> Option<impl Future<Output = ()> + 'a> {
     let milestone = milestone(&observed.status, status)?;
-    Some(publish(
-        context,
-        reference(&observed.workflow.metadata),
-        observed.attempt(),
-        milestone,
-    ))
+    Some(tell(context, observed, milestone))
+}
+
+fn tell<'a>(
+    context: &'a Context,
+    observed: &'a Observed<'_>,
+    milestone: Milestone,
+) -> impl Future<Output = ()> + 'a {
+    let regarding = reference(&observed.workflow.metadata);
+    publish(context, regarding, observed.attempt(), milestone)
 }
 
 /// Tells that a resource cannot be read.

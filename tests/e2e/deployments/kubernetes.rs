@@ -5,7 +5,7 @@ use dvre_operator::names;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::ResourceExt;
-use kube::api::ListParams;
+use kube::api::{DeleteParams, ListParams};
 use serde_json::{Value, json};
 
 use super::Place;
@@ -123,6 +123,28 @@ async fn a_step_that_takes_too_much_memory_in_its_pod() {
         ),
         "{status:?}"
     );
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster with the operator: make e2e"]
+async fn step_pods_of_a_killed_runner_go() {
+    let sandbox = Sandbox::new("k8s-kill").await;
+    let spec = kubernetes(&json!({})).shell("sleep 600");
+    sandbox.submit_spec("killed", spec).await;
+    sandbox.in_step("killed").await;
+    let pod = sandbox.pod("killed", "the runner's pod", |_| true).await;
+    let params = DeleteParams {
+        grace_period_seconds: Some(0),
+        ..DeleteParams::default()
+    };
+    let pods = sandbox.api::<Pod>();
+    pods.delete(&pod.name_any(), &params).await.unwrap();
+    let run = sandbox.finished("killed").await;
+    assert_eq!(
+        run.status.as_ref().unwrap().reason,
+        Some(Reason::RunnerLost)
+    );
+    super::gone::<Pod>(&sandbox, &run).await;
 }
 
 #[tokio::test]
