@@ -19,3 +19,4 @@ pub mod server;
 pub mod settings;
 pub mod streamflow_file;
 pub mod telemetry;
+mod words;

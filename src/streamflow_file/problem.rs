@@ -2,14 +2,14 @@
 
 use std::fmt::Write as _;
 
+pub(super) use crate::words::{cut, list, show};
+
 /// What the whole file is called.
 pub(super) const FILE: &str = "streamflow.yml";
 /// Longest text of a [`Problem`] message, in bytes.
 pub(super) const MESSAGE_BYTES: usize = 900;
 /// Longest text of a [`Problem`] place, in bytes.
 const PLACE_BYTES: usize = 300;
-/// Longest name that is shown, in characters.
-const NAME_CHARS: usize = 80;
 
 /// A refusal that names its place. Displayed as `place: message`.
 ///
@@ -64,46 +64,6 @@ pub(super) fn place(path: &[Step<'_>]) -> String {
     }
 }
 
-/// A name made fit for a message: no control characters, and short.
-pub(super) fn show(text: &str) -> String {
-    let mut shown: String = text
-        .chars()
-        .take(NAME_CHARS)
-        .map(|c| if c.is_control() { '?' } else { c })
-        .collect();
-    if text.chars().nth(NAME_CHARS).is_some() {
-        shown.push('…');
-    }
-    shown
-}
-
-/// A list of names for a message: the first few, then how many more.
-pub(super) fn list<T: AsRef<str>>(names: impl IntoIterator<Item = T>) -> String {
-    const SHOWN: usize = 12;
-    let mut names = names.into_iter();
-    let first: Vec<_> = names
-        .by_ref()
-        .take(SHOWN)
-        .map(|n| show(n.as_ref()))
-        .collect();
-    match (first.is_empty(), names.count()) {
-        (true, _) => "none".to_owned(),
-        (false, 0) => first.join(", "),
-        (false, left) => format!("{} and {left} more", first.join(", ")),
-    }
-}
-
-/// `text` within `limit` bytes, cut at a character with an ellipsis.
-pub(super) fn cut(text: &str, limit: usize) -> String {
-    if text.len() <= limit {
-        return text.to_owned();
-    }
-    let end = text.floor_char_boundary(limit.saturating_sub('…'.len_utf8()));
-    let mut cut = text.get(..end).unwrap_or_default().to_owned();
-    cut.push('…');
-    cut
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,7 +85,5 @@ mod tests {
         let problem = Problem::new(&"é".repeat(4000), &"日".repeat(4000));
         assert!(problem.place.len() <= PLACE_BYTES && problem.place.ends_with('…'));
         assert!(problem.message.len() <= MESSAGE_BYTES && problem.message.ends_with('…'));
-        assert!(list((0..20).map(|n| n.to_string())).ends_with("11 and 8 more"));
-        assert_eq!(list::<&str>([]), "none");
     }
 }

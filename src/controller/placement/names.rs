@@ -9,11 +9,10 @@ use crate::api::targets::{Deployment, DockerTarget, KubernetesTarget, Singularit
 use crate::controller::pod::Trouble;
 use crate::cwl::Process;
 use crate::render::streamflow::HOST_PREFIX;
+use crate::words::list;
 
 /// Deployments that need no entry in `spec.deployments`.
 const BUILT_IN: [&str; 4] = ["docker", "kubernetes", "local", "singularity"];
-/// The most names that a message lists.
-const LISTED: usize = 20;
 
 /// Deployments by name, and steps by deployment.
 pub struct Names<'a> {
@@ -151,14 +150,5 @@ fn trimmed(step: &str) -> &str {
     match step.trim_end_matches('/') {
         "" => "/",
         path => path,
-    }
-}
-
-fn list<'b>(names: impl IntoIterator<Item = &'b str>) -> String {
-    let names: Vec<&str> = names.into_iter().collect();
-    let shown = names.get(..LISTED).unwrap_or(&names).join(", ");
-    match names.len().saturating_sub(LISTED) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
     }
 }
