@@ -4,6 +4,7 @@
 pub mod apply;
 pub mod children;
 pub mod clean;
+pub mod ending;
 pub mod events;
 pub mod finalizer;
 pub mod finished;
@@ -17,6 +18,7 @@ pub mod plan;
 pub mod pod;
 pub mod status;
 pub mod stopped;
+pub mod tidy;
 pub mod unreadable;
 pub mod validate;
 

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{Patch, PatchParams, PostParams};
 use kube::core::Status;
 use kube::{Api, Resource, ResourceExt};
 use serde::Serialize;
@@ -14,17 +13,16 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::children::owner_uid;
-use super::clean;
 use super::events;
 use super::finalizer;
 use super::guarded::Metadata;
 use super::observe::{JobState, Observed};
-use super::placement;
 use super::plan::{Plan, View, stuck_interval};
 use super::pod::Trouble;
+use super::tidy;
 use super::{Context, Error};
 use crate::api::{DvreWorkflowStatus, Phase, Reason};
-use crate::names::{self, OPERATOR};
+use crate::names::OPERATOR;
 use crate::render::{self, Run};
 
 /// When a Job that was just created is looked at although no event came.
@@ -46,7 +44,7 @@ pub async fn apply(context: &Context, observed: &Observed<'_>, plan: Plan) -> Re
             }
             Ok(plan)
         }
-        Plan::Clean => clean_up(context, observed).await,
+        Plan::Clean => tidy::clean_up(context, observed).await,
         Plan::Finish(_) | Plan::Reject(_) => {
             // Before the end is recorded: what is over is no longer watched.
             if observed.finalizer {
@@ -54,7 +52,7 @@ pub async fn apply(context: &Context, observed: &Observed<'_>, plan: Plan) -> Re
             }
             let outcome = observed.outcome.as_ref();
             if outcome.is_none() && matches!(plan, Plan::Finish(_)) {
-                remove_step_pods(context, observed).await?;
+                tidy::remove_step_pods(context, observed).await?;
             }
             if let Some(why) = outcome.and_then(|outcome| outcome.fallback.as_deref()) {
                 events::engine_fallback(context, observed, why).await;
@@ -80,58 +78,6 @@ pub async fn apply(context: &Context, observed: &Observed<'_>, plan: Plan) -> Re
         }
         other => Ok(other),
     }
-}
-
-/// Removes step pods that a killed runner could not: they would wait for it until the resource goes.
-async fn remove_step_pods(context: &Context, observed: &Observed<'_>) -> Result<(), Error> {
-    if !placement::may_have_pods(&observed.workflow.spec) {
-        return Ok(());
-    }
-    let namespace = observed.workflow.namespace().unwrap_or_default();
-    let api: Api<Pod> = Api::namespaced(context.client.clone(), &namespace);
-    let selector = format!("{}={},{}", names::WORKFLOW_UID, observed.uid, names::STEPS);
-    let pods = ListParams::default().labels(&selector);
-    match super::within(api.delete_collection(&DeleteParams::default(), &pods)).await {
-        // An operator that may not: the owner references take them with the run's Job.
-        Err(Error::Kube(kube::Error::Api(status))) if status.is_forbidden() => {
-            tracing::warn!(
-                namespace,
-                message = status.message,
-                "step pods cannot be removed"
-            );
-            Ok(())
-        }
-        result => result.map(|_| ()),
-    }
-}
-
-/// Creates the Job that cleans up. What the API server refuses is not tried again: a namespace that is
-/// being deleted takes nothing any more, and the resource would stay for ever.
-async fn clean_up(context: &Context, observed: &Observed<'_>) -> Result<Plan, Error> {
-    let job = clean::with(observed, render::clean_up::job);
-    let namespace = job.namespace().unwrap_or_default();
-    let api: Api<Job> = Api::namespaced(context.client.clone(), &namespace);
-    let params = PostParams {
-        field_manager: Some(OPERATOR.to_owned()),
-        ..PostParams::default()
-    };
-    match super::within(api.create(&params, &job)).await {
-        Ok(_) => {}
-        Err(Error::Kube(kube::Error::Api(status))) if status.is_already_exists() => {}
-        Err(Error::Kube(kube::Error::Api(status))) if (400..500).contains(&status.code) => {
-            let why = format!(
-                "the API server refused Job {}: {}",
-                job.name_any(),
-                status.message
-            );
-            context.memory.update(observed.uid, |remembered| {
-                remembered.clean_up_refused = Some(why);
-            });
-            return Err(Error::CleanUp);
-        }
-        Err(error) => return Err(error),
-    }
-    Ok(Plan::Clean)
 }
 
 async fn launch(context: &Context, observed: &Observed<'_>, run: &Run) -> Result<Plan, Error> {

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use k8s_openapi::api::batch::v1::Job;
 
+use super::ending::Ending;
 use super::observe::Observed;
 use super::placement;
-use super::plan::{Ending, Plan, View, since};
+use super::plan::{Plan, View, since};
 use super::stopped::Stopped;
 use super::{observe::JobState, pod};
 use crate::api::targets::DockerTarget;

@@ -7,13 +7,13 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::clean;
+use super::ending::{self, Ending};
 use super::observe::{JobState, Observed};
 use super::pod::{self, Trouble};
 use super::stopped::Stopped;
 use super::validate;
 use crate::api::{Phase, Reason};
 use crate::render::Run;
-use crate::runner::record::{self, Outcome};
 
 /// How long a start may take before status speaks of it: most runs are past it before anybody could
 /// read it, and each write costs the API server.
@@ -66,33 +66,6 @@ pub struct View {
     pub again: Duration,
 }
 
-/// How a run ended.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Ending {
-    /// Succeeded, Failed or Cancelled.
-    pub phase: Phase,
-    /// Why.
-    pub reason: Reason,
-    /// The same in words.
-    pub message: String,
-    /// What the runner recorded.
-    pub outcome: Option<Outcome>,
-    /// When the runner started and ended, by the kubelet.
-    pub times: (Option<Time>, Option<Time>),
-}
-
-impl Ending {
-    fn failed(cause: Trouble) -> Self {
-        Self {
-            phase: Phase::Failed,
-            reason: cause.reason,
-            message: cause.message,
-            outcome: None,
-            times: (None, None),
-        }
-    }
-}
-
 /// Decides what is to be done.
 #[must_use]
 pub fn plan(observed: &Observed<'_>) -> Plan {
@@ -112,7 +85,7 @@ pub fn plan(observed: &Observed<'_>) -> Plan {
     }
     let plan = match &observed.job {
         JobState::Live(job) => follow(observed, job),
-        JobState::Vanished => Plan::Finish(Box::new(vanished(observed))),
+        JobState::Vanished => Plan::Finish(Box::new(ending::vanished(observed))),
         JobState::None => start(observed),
     };
     match plan {
@@ -144,35 +117,22 @@ fn start(observed: &Observed<'_>) -> Plan {
     }
 }
 
-fn vanished(observed: &Observed<'_>) -> Ending {
-    if let Some(ending) = observed.pod.as_deref().and_then(|_| recorded(observed)) {
-        return ending;
-    }
-    let name = observed.job_name();
-    Ending::failed(Trouble {
-        reason: Reason::RunnerLost,
-        message: format!(
-            "Job {name} was deleted before the run ended; create the resource anew to run it again"
-        ),
-    })
-}
-
 fn follow(observed: &Observed<'_>, job: &Job) -> Plan {
     if let Some(stopped) = Stopped::of(job) {
         return stopping(observed, &stopped);
     }
-    if let Some(ending) = recorded(observed) {
+    if let Some(ending) = ending::recorded(observed) {
         return Plan::Finish(Box::new(ending));
     }
     let Some(pod) = observed.pod.as_deref() else {
-        if let Some(cause) = ended_without_pod(job) {
+        if let Some(cause) = ending::without_pod(job) {
             return Plan::Finish(Box::new(Ending::failed(cause)));
         }
         return starting(observed, job, observed.trouble.clone());
     };
     if pod::is_over(pod) {
         let mut ending = Ending::failed(pod::cause_of_end(pod));
-        ending.times = times(observed);
+        ending.times = ending::times(observed);
         return Plan::Finish(Box::new(ending));
     }
     if let Some(since) = pod::running_since(pod) {
@@ -193,80 +153,6 @@ fn follow(observed: &Observed<'_>, job: &Job) -> Plan {
         job,
         pod::trouble(pod).or_else(|| observed.trouble.clone()),
     )
-}
-
-/// The end that the runner recorded, unless it only says that somebody stopped the runner.
-fn recorded(observed: &Observed<'_>) -> Option<Ending> {
-    let outcome = observed.outcome.clone()?;
-    let pod = observed.pod.as_deref()?;
-    let (phase, reason) = match outcome.phase {
-        record::Phase::Succeeded => (Phase::Succeeded, Reason::Completed),
-        record::Phase::Failed => (Phase::Failed, reason_of(outcome.reason)),
-        record::Phase::Cancelled | record::Phase::Unknown => {
-            let cause = pod::disruption(pod).unwrap_or_else(|| Trouble {
-                reason: Reason::RunnerLost,
-                message:
-                    "the runner was told to stop before the run ended: its Job or pod was deleted, \
-                          or its node shut down"
-                        .to_owned(),
-            });
-            let ending = Ending {
-                outcome: Some(outcome),
-                times: times(observed),
-                ..Ending::failed(cause)
-            };
-            return Some(ending);
-        }
-    };
-    Some(Ending {
-        phase,
-        reason,
-        message: outcome.message.clone(),
-        times: times(observed),
-        outcome: Some(outcome),
-    })
-}
-
-fn reason_of(reason: record::Reason) -> Reason {
-    match reason {
-        record::Reason::Completed => Reason::Completed,
-        record::Reason::InvalidWorkflow => Reason::InvalidWorkflow,
-        record::Reason::InvalidInputs => Reason::InvalidInputs,
-        record::Reason::UnsupportedRequirement => Reason::UnsupportedRequirement,
-        record::Reason::StepFailed => Reason::StepFailed,
-        record::Reason::OutOfMemory => Reason::OutOfMemory,
-        record::Reason::DeploymentFailed => Reason::DeploymentFailed,
-        record::Reason::ImagePullFailed => Reason::ImagePullFailed,
-        record::Reason::Unschedulable => Reason::Unschedulable,
-        record::Reason::QuotaExceeded => Reason::QuotaExceeded,
-        record::Reason::Evicted => Reason::Evicted,
-        record::Reason::OutputsFailed => Reason::OutputsFailed,
-        record::Reason::Cancelled => Reason::Cancelled,
-        record::Reason::InternalError | record::Reason::Unknown => Reason::InternalError,
-    }
-}
-
-fn times(observed: &Observed<'_>) -> (Option<Time>, Option<Time>) {
-    let ended = observed.pod.as_deref().and_then(pod::terminated);
-    ended.map_or((None, None), |ended| {
-        (ended.started_at.clone(), ended.finished_at.clone())
-    })
-}
-
-/// Why a Job is over although no pod of it can be seen.
-fn ended_without_pod(job: &Job) -> Option<Trouble> {
-    let conditions = job.status.as_ref()?.conditions.as_ref()?;
-    let ended = conditions.iter().find(|c| {
-        c.status == "True" && matches!(c.type_.as_str(), "Failed" | "Complete" | "FailureTarget")
-    })?;
-    Some(Trouble {
-        reason: Reason::RunnerLost,
-        message: format!(
-            "the runner's pod disappeared before its result could be read ({}: {})",
-            ended.reason.as_deref().unwrap_or(&ended.type_),
-            ended.message.as_deref().unwrap_or("no message")
-        ),
-    })
 }
 
 fn starting(observed: &Observed<'_>, job: &Job, trouble: Option<Trouble>) -> Plan {
@@ -329,7 +215,7 @@ fn stopping(observed: &Observed<'_>, stopped: &Stopped) -> Plan {
             reason: stopped.reason,
             message: stopped.message.clone(),
             outcome: observed.outcome.clone(),
-            times: times(observed),
+            times: ending::times(observed),
         }));
     }
     Plan::Follow(View {

@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use super::ending::Ending;
 use super::observe::Observed;
-use super::plan::{Ending, Plan, View};
+use super::plan::{Plan, View};
 use super::validate;
 use crate::api::conditions::{self, Accepted, Verdict};
 use crate::api::status::{MAX_MESSAGE_BYTES, MAX_STATUS_BYTES, MAX_STEPS};

@@ -1,0 +1,130 @@
+//! Pure: how a run ended, by what its runner recorded and what is left of its pod and Job.
+
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::observe::Observed;
+use super::pod::{self, Trouble};
+use crate::api::{Phase, Reason};
+use crate::runner::record::{self, Outcome};
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ending {
+    /// Succeeded, Failed or Cancelled.
+    pub phase: Phase,
+    /// Why.
+    pub reason: Reason,
+    /// The same in words.
+    pub message: String,
+    /// What the runner recorded.
+    pub outcome: Option<Outcome>,
+    /// When the runner started and ended, by the kubelet.
+    pub times: (Option<Time>, Option<Time>),
+}
+
+impl Ending {
+    /// A failure of which nothing else is known.
+    #[must_use]
+    pub fn failed(cause: Trouble) -> Self {
+        Self {
+            phase: Phase::Failed,
+            reason: cause.reason,
+            message: cause.message,
+            outcome: None,
+            times: (None, None),
+        }
+    }
+}
+
+/// The end of a run whose Job is gone.
+#[must_use]
+pub fn vanished(observed: &Observed<'_>) -> Ending {
+    if let Some(ending) = observed.pod.as_deref().and_then(|_| recorded(observed)) {
+        return ending;
+    }
+    let name = observed.job_name();
+    Ending::failed(Trouble {
+        reason: Reason::RunnerLost,
+        message: format!(
+            "Job {name} was deleted before the run ended; create the resource anew to run it again"
+        ),
+    })
+}
+
+/// The end that the runner recorded, unless it only says that somebody stopped the runner.
+#[must_use]
+pub fn recorded(observed: &Observed<'_>) -> Option<Ending> {
+    let outcome = observed.outcome.clone()?;
+    let pod = observed.pod.as_deref()?;
+    let (phase, reason) = match outcome.phase {
+        record::Phase::Succeeded => (Phase::Succeeded, Reason::Completed),
+        record::Phase::Failed => (Phase::Failed, reason_of(outcome.reason)),
+        record::Phase::Cancelled | record::Phase::Unknown => {
+            let cause = pod::disruption(pod).unwrap_or_else(|| Trouble {
+                reason: Reason::RunnerLost,
+                message:
+                    "the runner was told to stop before the run ended: its Job or pod was deleted, \
+                          or its node shut down"
+                        .to_owned(),
+            });
+            let ending = Ending {
+                outcome: Some(outcome),
+                times: times(observed),
+                ..Ending::failed(cause)
+            };
+            return Some(ending);
+        }
+    };
+    Some(Ending {
+        phase,
+        reason,
+        message: outcome.message.clone(),
+        times: times(observed),
+        outcome: Some(outcome),
+    })
+}
+
+fn reason_of(reason: record::Reason) -> Reason {
+    match reason {
+        record::Reason::Completed => Reason::Completed,
+        record::Reason::InvalidWorkflow => Reason::InvalidWorkflow,
+        record::Reason::InvalidInputs => Reason::InvalidInputs,
+        record::Reason::UnsupportedRequirement => Reason::UnsupportedRequirement,
+        record::Reason::StepFailed => Reason::StepFailed,
+        record::Reason::OutOfMemory => Reason::OutOfMemory,
+        record::Reason::DeploymentFailed => Reason::DeploymentFailed,
+        record::Reason::ImagePullFailed => Reason::ImagePullFailed,
+        record::Reason::Unschedulable => Reason::Unschedulable,
+        record::Reason::QuotaExceeded => Reason::QuotaExceeded,
+        record::Reason::Evicted => Reason::Evicted,
+        record::Reason::OutputsFailed => Reason::OutputsFailed,
+        record::Reason::Cancelled => Reason::Cancelled,
+        record::Reason::InternalError | record::Reason::Unknown => Reason::InternalError,
+    }
+}
+
+/// When the runner started and ended, by the kubelet.
+pub fn times(observed: &Observed<'_>) -> (Option<Time>, Option<Time>) {
+    let ended = observed.pod.as_deref().and_then(pod::terminated);
+    ended.map_or((None, None), |ended| {
+        (ended.started_at.clone(), ended.finished_at.clone())
+    })
+}
+
+/// Why a Job is over although no pod of it can be seen.
+#[must_use]
+pub fn without_pod(job: &Job) -> Option<Trouble> {
+    let conditions = job.status.as_ref()?.conditions.as_ref()?;
+    let ended = conditions.iter().find(|c| {
+        c.status == "True" && matches!(c.type_.as_str(), "Failed" | "Complete" | "FailureTarget")
+    })?;
+    Some(Trouble {
+        reason: Reason::RunnerLost,
+        message: format!(
+            "the runner's pod disappeared before its result could be read ({}: {})",
+            ended.reason.as_deref().unwrap_or(&ended.type_),
+            ended.message.as_deref().unwrap_or("no message")
+        ),
+    })
+}
