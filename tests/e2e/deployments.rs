@@ -3,6 +3,7 @@
 
 mod custom;
 mod cwltool;
+mod daemon;
 mod docker;
 mod examples;
 mod hybrid;
