@@ -229,35 +229,46 @@ fn only_a_retry_of_every_failure_is_the_engines() {
     assert_eq!(attempts(json!({"limit": 5})), None);
 }
 
-fn custom(text: &str, mut spec: Value) -> Result<Placement, Trouble> {
-    let program = std::env::var_os("DVRE_STREAMFLOW").unwrap();
-    let printed = std::process::Command::new(program)
-        .args(["schema", "v1.0"])
-        .output()
-        .unwrap();
+/// Settings with StreamFlow's schema, and its file, which has to outlive them; none where there is no
+/// StreamFlow to ask.
+fn with_schema() -> Option<(RunSettings, crate::runner::testing::Folder)> {
+    let Some(program) = std::env::var_os("DVRE_STREAMFLOW") else {
+        eprintln!("passed over: DVRE_STREAMFLOW names no StreamFlow");
+        return None;
+    };
+    let mut command = std::process::Command::new(program);
+    let printed = command.args(["schema", "v1.0"]).output().unwrap();
     let folder = crate::runner::testing::folder("schema");
-    folder.write("schema.json", String::from_utf8(printed.stdout).unwrap());
+    let file = folder.write("schema.json", printed.stdout);
     let mut settings = settings();
-    let schema = folder.path().join("schema.json");
-    settings.deployments.streamflow_schema = schema.to_str().unwrap().parse().unwrap();
+    settings.deployments.streamflow_schema = file.to_str().unwrap().parse().unwrap();
+    Some((settings, folder))
+}
+
+fn under(settings: &RunSettings, mut spec: Value, file: &str) -> Result<Placement, Trouble> {
     spec["cwl"] = hybrid();
     spec["inputs"] = json!({"message": "x"});
-    spec["streamflowFrom"] = json!({"configMapKeyRef": {"name": "mine", "key": "file"}});
     let workflow = workflow(spec);
     let mut observed = observed(&workflow, 0);
-    observed.settings = &settings;
-    let map = json!({"metadata": {"name": "mine"}, "data": {"file": text}});
-    let map = serde_json::from_value(map).unwrap();
-    observed.config_maps = [("mine".to_owned(), Some(map))].into();
+    observed.settings = settings;
+    let map = json!({"metadata": {"name": "mine"}, "data": {"file": file}});
+    observed.config_maps = [(
+        "mine".to_owned(),
+        Some(serde_json::from_value(map).unwrap()),
+    )]
+    .into();
     validate::run(&observed).map(|run| run.placement)
+}
+
+fn mine() -> Value {
+    json!({"configMapKeyRef": {"name": "mine", "key": "file"}})
 }
 
 #[test]
 fn a_file_of_ones_own_brings_what_its_deployments_need() {
-    if std::env::var_os("DVRE_STREAMFLOW").is_none() {
-        eprintln!("passed over: DVRE_STREAMFLOW names no StreamFlow");
+    let Some((settings, _folder)) = with_schema() else {
         return;
-    }
+    };
     let file = "
 version: v1.0
 workflows: {mine: {type: cwl, config: {file: x.cwl}, bindings: [{step: /, target: {deployment: here}}, {step: /inner, target: {deployment: box}}]}}
@@ -267,7 +278,8 @@ deployments:
   pods: {type: kubernetes, config: {files: [p.yaml], inCluster: true}}
 failureManager: {type: rollback, config: {max_retries: 2}}
 ";
-    let placement = custom(file, json!({"deployment": "here"})).unwrap();
+    let spec = json!({"deployment": "here", "streamflowFrom": mine()});
+    let placement = under(&settings, spec, file).unwrap();
     let text = placement.custom.as_ref().unwrap();
     for part in ["max_retries: 2", "/work/workflow/main.cwl", "type: dvre"] {
         assert!(text.contains(part), "no {part} in {text}");
@@ -275,9 +287,59 @@ failureManager: {type: rollback, config: {max_retries: 2}}
     assert!(placement.docker().is_some());
     assert!(!placement.token);
     assert!(placement.cwltool.refused.is_some());
-    let seed = "{version: v1.0, deployments: {local: {type: local, config: {workdir: /tmp/x}}}}";
-    let trouble = custom(seed, json!({})).unwrap_err();
+}
+
+#[rstest]
+#[case::seed("{version: v1.0, deployments: {local: {type: local, config: {workdir: /tmp/x}}}}", json!({}), "Additional properties are not allowed ('workdir' was unexpected)")]
+#[case::retry("{version: v1.0}", json!({"retry": {"policy": "OnAnyFailure"}}), "failureManager")]
+fn a_file_that_cannot_be_is_refused(
+    #[case] file: &str,
+    #[case] mut spec: Value,
+    #[case] part: &str,
+) {
+    let Some((settings, _folder)) = with_schema() else {
+        return;
+    };
+    spec["streamflowFrom"] = mine();
+    let trouble = under(&settings, spec, file).unwrap_err();
     assert_eq!(trouble.reason, Reason::InvalidDeployment);
-    let words = "Additional properties are not allowed ('workdir' was unexpected)";
-    assert!(trouble.message.contains(words), "{trouble:?}");
+    assert!(trouble.message.contains(part), "{trouble:?}");
+}
+
+#[test]
+fn the_operators_file_is_for_all_that_bring_none() {
+    let Some((mut settings, folder)) = with_schema() else {
+        return;
+    };
+    let file = folder.write(
+        "streamflow.yml",
+        "
+version: v1.0
+workflows: {other: {type: cwl, config: {file: x.cwl}, bindings: [{step: /unknown, target: {deployment: lab}}]}}
+deployments: {lab: {type: local, workdir: /tmp/lab, config: {}}}
+failureManager: {type: rollback, config: {max_retries: 7}}
+",
+    );
+    settings.deployments.streamflow_config = Some(file.to_str().unwrap().parse().unwrap());
+    let lab = under(&settings, json!({"deployment": "lab"}), "").unwrap();
+    let text = lab.custom.unwrap();
+    assert!(
+        text.contains("/tmp/lab") && text.contains("max_retries: 7"),
+        "{text}"
+    );
+    let built_in = under(&settings, json!({"deployment": "docker"}), "").unwrap();
+    assert_eq!(built_in.custom, None);
+    assert_eq!(
+        built_in.shared["failureManager"]["config"]["max_retries"],
+        7
+    );
+    let never = json!({"deployment": "docker", "retry": {"policy": "Never"}});
+    assert!(under(&settings, never, "").unwrap().shared.is_empty());
+    let own = json!({"bindings": [{"step": "/inner", "deployment": "docker"}]});
+    assert!(under(&settings, own, "").unwrap().shared.is_empty());
+    let unknown = under(&settings, json!({"deployment": "moon"}), "").unwrap_err();
+    assert!(
+        unknown.message.contains("no deployment moon"),
+        "{unknown:?}"
+    );
 }

@@ -1,6 +1,7 @@
 //! Apptainer containers in the runner's own.
 
 use dvre_operator::api::Reason;
+use k8s_openapi::api::core::v1::Pod;
 use serde_json::json;
 
 use super::Place;
@@ -50,6 +51,64 @@ async fn singularity_has_its_presets_a_cache_and_other_images() {
         .run_spec("again", place.example("three-steps"))
         .await;
     succeeded(&run);
+}
+
+/// Packs an image into a file on the claim `images`.
+const PACKER: &str = r#"
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: registries}
+data:
+  registries.conf: |
+    [[registry]]
+    prefix = "docker.io"
+    location = "docker.io"
+    [[registry.mirror]]
+    location = "REGISTRY"
+    insecure = true
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: images}
+spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: packer}
+spec:
+  restartPolicy: Never
+  securityContext: {runAsUser: 1000, fsGroup: 1000}
+  containers:
+  - name: packer
+    image: docker.io/dvre/runner-singularity:dev
+    command: [singularity, pull, /images/tools.sif, 'docker://busybox:1.37']
+    env: [{name: HOME, value: /tmp}]
+    securityContext: {privileged: true}
+    volumeMounts: [{name: images, mountPath: /images}, {name: registries, mountPath: /etc/containers}]
+  volumes: [{name: images, persistentVolumeClaim: {claimName: images}}, {name: registries, configMap: {name: registries}}]
+"#;
+
+#[tokio::test]
+#[ignore = "needs a cluster with the operator: make e2e"]
+async fn an_image_may_be_a_file_on_a_volume() {
+    let sandbox = Sandbox::privileged("sing-sif").await;
+    let registry = std::env::var("REGISTRY").unwrap_or_else(|_| "registry-1.docker.io".to_owned());
+    sandbox.apply(&PACKER.replace("REGISTRY", &registry)).await;
+    let packed = |pod: Option<&Pod>| {
+        let status = pod.and_then(|pod| pod.status.as_ref());
+        status.is_some_and(|status| status.phase.as_deref() == Some("Succeeded"))
+    };
+    sandbox.wait("packer", "the image is packed", packed).await;
+    let place = Place::new(json!({
+        "deployment": "singularity",
+        "deployments": [{"name": "singularity", "singularity": {"image": "/data/images/tools.sif"}}],
+        "volumes": [{"name": "images", "persistentVolumeClaim": {"claimName": "images"}}],
+    }));
+    let run = sandbox
+        .run_spec("three", place.example("three-steps"))
+        .await;
+    let counts = output(succeeded(&run), "counts");
+    assert_eq!(counts["contents"].as_str().unwrap().lines().count(), 3);
 }
 
 #[tokio::test]

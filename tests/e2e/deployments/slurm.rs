@@ -154,6 +154,22 @@ async fn slurm_works() {
 
 #[tokio::test]
 #[ignore = "needs a cluster with the operator: make e2e"]
+async fn jobs_are_made_from_a_template_of_ones_own() {
+    let sandbox = Sandbox::new("slurm-template").await;
+    let slurm = Slurm::new(&sandbox).await;
+    let template = "#!/bin/sh\nexport SITE=ours\n{{ streamflow_command }}\n";
+    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "jobs"}, "data": {"sbatch": template}});
+    sandbox.try_apply(&map).await.unwrap();
+    let from = json!({"configMapKeyRef": {"name": "jobs", "key": "sbatch"}});
+    let place = slurm.place(&json!({"templateFrom": from, "cpus": 2, "time": "00:05:00"}));
+    let mut spec = place.shell("echo $SITE $SLURM_CPUS_PER_TASK $SLURM_JOB_PARTITION");
+    spec["cwl"]["outputs"] = json!({"seen": "stdout"});
+    let run = sandbox.run_spec("template", spec).await;
+    assert_text(output(succeeded(&run), "seen"), "ours 2 main\n");
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster with the operator: make e2e"]
 async fn slurm_is_deleted() {
     let sandbox = Sandbox::new("slurm-del").await;
     let slurm = Slurm::new(&sandbox).await;
