@@ -71,12 +71,10 @@ fn a_workflow_succeeds() {
             .iter()
             .all(|engine| *engine == Some(EngineName::Cwltool))
     );
-    assert!(
-        ended
-            .progress
-            .iter()
-            .any(|line| line.completed > 0 && line.completed < 4)
-    );
+    // How many lines there are depends on how fast it goes.
+    let completed: Vec<_> = ended.progress.iter().map(|line| line.completed).collect();
+    assert!(completed.is_sorted(), "{completed:?}");
+    assert_eq!(completed.last(), Some(&4));
 }
 
 #[rstest]
