@@ -82,25 +82,32 @@ async fn every_field_is_immutable_except_three() {
 
     let whole: Map<String, Value> = fields
         .iter()
-        .filter(|(field, ..)| *field != "cwlFrom")
+        .filter(|(field, ..)| !["cwlFrom", "streamflowFrom"].contains(field))
         .map(|(field, value, _)| ((*field).to_owned(), value.clone()))
         .collect();
     namespace
         .apply(&workflow("whole", &Value::Object(whole)).to_string())
         .await;
-    let (_, files, _) = fields
-        .iter()
-        .find(|(field, ..)| *field == "cwlFrom")
-        .unwrap();
-    namespace
-        .apply(&workflow("bare", &json!({ "cwlFrom": files })).to_string())
-        .await;
+    let value = |name: &str| {
+        let mut found = fields.iter().filter(|(field, ..)| *field == name);
+        &found.next().unwrap().1
+    };
+    // What excludes other fields stands alone.
+    let bare = json!({ "cwlFrom": value("cwlFrom") });
+    let filed = json!({ "cwlFrom": value("cwlFrom"), "streamflowFrom": value("streamflowFrom") });
+    for (name, spec) in [("bare", bare), ("filed", filed)] {
+        namespace.apply(&workflow(name, &spec).to_string()).await;
+    }
 
     for (field, _, other) in &fields {
+        let whole = match *field {
+            "streamflowFrom" => "filed",
+            _ => "whole",
+        };
         let changes = [
             ("bare", json!({ *field: other })),
-            ("whole", json!({ *field: other })),
-            ("whole", json!({ *field: null })),
+            (whole, json!({ *field: other })),
+            (whole, json!({ *field: null })),
         ];
         for (name, spec) in changes {
             if *field == "cwlFrom" && spec[field].is_null() {
