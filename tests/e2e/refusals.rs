@@ -130,13 +130,12 @@ async fn a_document_beyond_the_limit_is_refused_with_the_limit() {
 #[tokio::test]
 #[ignore = "needs a cluster with the operator: make e2e"]
 async fn a_field_that_is_not_served_is_refused_by_its_name() {
-    let spec =
-        shell("true") + "streamflowFrom: {configMapKeyRef: {name: mine, key: streamflow.yml}}";
+    let spec = shell("true") + "activeDeadlineSeconds: 60";
     refuses(
         "unserved",
         &spec,
         Reason::UnsupportedField,
-        &["spec.streamflowFrom"],
+        &["spec.activeDeadlineSeconds"],
     )
     .await;
 }

@@ -11,7 +11,7 @@ import json
 import posixpath
 import shlex
 import time
-from collections.abc import Awaitable, Iterable, MutableMapping, MutableSequence
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping, MutableSequence
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
@@ -41,6 +41,8 @@ _LAST_WORDS = 3.0
 # How long a tool may run on without anybody being able to ask after it.
 _PATIENCE = 600.0
 _POLL = 5.0
+_COPY_TRIES = 4
+_COPY_PAUSE = 2.0
 _KILLED = (137, 143)
 
 
@@ -268,15 +270,15 @@ class DvreKubernetesConnector(KubernetesConnector):
         read_only: bool = False,
     ) -> None:
         """Copy a file of the runner to pods."""
-        work = super().copy_local_to_remote(src, dst, locations, read_only)
-        await self._while_alive(locations, work)
+        copy = super().copy_local_to_remote
+        await self._copy(locations, lambda: copy(src, dst, locations, read_only))
 
     async def copy_remote_to_local(
         self, src: str, dst: str, location: ExecutionLocation, read_only: bool = False
     ) -> None:
         """Copy a file of a pod to the runner."""
-        work = super().copy_remote_to_local(src, dst, location, read_only)
-        await self._while_alive([location], work)
+        copy = super().copy_remote_to_local
+        await self._copy([location], lambda: copy(src, dst, location, read_only))
 
     async def copy_remote_to_remote(
         self,
@@ -288,11 +290,25 @@ class DvreKubernetesConnector(KubernetesConnector):
         read_only: bool = False,
     ) -> None:
         """Copy a file to pods, from another or from elsewhere."""
-        work = super().copy_remote_to_remote(
-            src, dst, locations, source_location, source_connector, read_only
-        )
+        copy = super().copy_remote_to_remote
         own = source_connector in (None, self)
-        await self._while_alive([*locations, source_location] if own else locations, work)
+        await self._copy(
+            [*locations, source_location] if own else locations,
+            lambda: copy(src, dst, locations, source_location, source_connector, read_only),
+        )
+
+    async def _copy(
+        self, locations: Iterable[ExecutionLocation], copy: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Copy, anew when a connection through the API server breaks: the same files result."""
+        for left in reversed(range(_COPY_TRIES)):
+            try:
+                return await self._while_alive(locations, copy())
+            except (aiohttp.ClientError, OSError) as error:
+                if not left:
+                    raise
+                logger.warning(f"A copy was cut off, and begins anew: {error}")
+                await asyncio.sleep(_COPY_PAUSE)
 
     async def undeploy(self, external: bool) -> None:
         """Delete what was created."""
