@@ -10,5 +10,5 @@ pub mod targets;
 pub mod workflow;
 
 pub use reason::Reason;
-pub use status::{DvreWorkflowStatus, Phase, StepStatus};
+pub use status::{AttemptStatus, DvreWorkflowStatus, Phase, StepStatus};
 pub use workflow::{DvreWorkflow, DvreWorkflowSpec, Engine, RetryPolicy};

@@ -12,6 +12,10 @@ use serde::{Deserialize, Serialize};
 pub enum Reason {
     /// The run waits for its turn.
     Pending,
+    /// A queue holds the runner's Job until there is room.
+    Queued,
+    /// An attempt failed, and another one follows.
+    Retrying,
     /// A ConfigMap that the resource names does not exist, or lacks a key.
     ReferenceNotFound,
     /// The runner's Job exists and its container is not running yet.
@@ -76,6 +80,8 @@ impl Reason {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "Pending",
+            Self::Queued => "Queued",
+            Self::Retrying => "Retrying",
             Self::ReferenceNotFound => "ReferenceNotFound",
             Self::Starting => "Starting",
             Self::Running => "Running",

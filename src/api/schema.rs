@@ -16,6 +16,19 @@ pub(super) fn opaque_object(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true })
 }
 
+/// Schema of a factor: a whole number, or a text with decimals, as specs hold no floats.
+pub(super) fn factor(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "anyOf": [{ "type": "integer" }, { "type": "string" }],
+        "maxLength": 4,
+        "x-kubernetes-int-or-string": true,
+        "x-kubernetes-validations": [{
+            "rule": "string(self).matches('^(([2-9]|10)|1[.][1-9][0-9]?|[2-9][.][0-9]{1,2})$')",
+            "message": "must be a factor from 1.1 to 10, such as 2 or \"1.5\"",
+        }],
+    })
+}
+
 /// Adds to the spec one rule per field that must not change, so that a new field is immutable
 /// unless it is listed as mutable. The rules stand on the parent, as a rule on an absent field is
 /// never evaluated.

@@ -12,6 +12,8 @@ use super::schema;
 pub const MAX_STEPS: usize = 100;
 /// Size of a whole status, in bytes of JSON.
 pub const MAX_STATUS_BYTES: usize = 64 * 1024;
+/// Attempts listed in status.
+pub const MAX_ATTEMPTS: usize = 32;
 /// Size of a message, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 1024;
 
@@ -61,7 +63,12 @@ pub struct DvreWorkflowStatus {
     #[schemars(length(max = 253))]
     pub job_name: Option<String>,
 
-    /// When the engine started.
+    /// The attempts so far, the current one included once it runs. At most 32: of more, the last ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["number"]))]
+    pub attempts: Vec<AttemptStatus>,
+
+    /// When the engine started, in the first attempt that came so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_time: Option<Time>,
 
@@ -136,6 +143,36 @@ impl Phase {
     }
 }
 
+/// One attempt at the run.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AttemptStatus {
+    /// Its number, from 1.
+    #[schemars(range(min = 1))]
+    pub number: i32,
+
+    /// Name of its Job.
+    #[schemars(length(max = 63))]
+    pub job_name: String,
+
+    /// When its engine started; absent when it never did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<Time>,
+
+    /// When it ended; absent until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completion_time: Option<Time>,
+
+    /// Why it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<super::reason::Reason>,
+
+    /// The same in words, shortened. That of the last attempt stands in the status itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub message: Option<String>,
+}
+
 /// Where one step of the workflow stands.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -167,4 +204,9 @@ pub struct StepStatus {
     /// Exit code of its tool; of a failed one where there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
+
+    /// Of a failed step the last lines of its error output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub message: Option<String>,
 }

@@ -1,5 +1,6 @@
 //! The resource itself and its spec.
 
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -152,8 +153,8 @@ pub struct DvreWorkflowSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancel: Option<bool>,
 
-    /// Seconds that the whole run may take, all attempts together, from its first start. Default: no
-    /// limit.
+    /// Seconds that the run may take, all attempts together, each from the start of its engine. The time
+    /// between attempts, and while the run is suspended or queued, does not count. Default: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 315_360_000))]
     pub active_deadline_seconds: Option<i64>,
@@ -165,7 +166,7 @@ pub struct DvreWorkflowSpec {
     #[schemars(range(min = 1, max = 604_800))]
     pub start_deadline_seconds: Option<i64>,
 
-    /// Whether a failed attempt is followed by another.
+    /// Whether a failed attempt is followed by another. Default: two more for trouble of the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
 
@@ -199,7 +200,8 @@ pub enum Engine {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Retry {
-    /// How many attempts may follow the first. Default: 2.
+    /// How often the run is tried again. Trouble of the cluster and other failures are counted apart, so
+    /// that neither uses up the other's. Default: 2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 20))]
     pub limit: Option<i32>,
@@ -207,6 +209,13 @@ pub struct Retry {
     /// Which failures are retried. Default: `OnInfrastructureFailure`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<RetryPolicy>,
+
+    /// Tries a run that needed more memory than its limit again with this many times as much, such as
+    /// `2` or `"1.5"`: the runner's memory, and that of step pods. From 1.1 to 10. Default: a run that
+    /// is out of memory is not tried again, except by the policy `OnAnyFailure`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::factor")]
+    pub memory_factor: Option<IntOrString>,
 }
 
 /// Which failures are followed by another attempt.
@@ -214,7 +223,8 @@ pub struct Retry {
 pub enum RetryPolicy {
     /// Lost nodes, evictions, preemption and trouble of the cluster; never a tool's error.
     OnInfrastructureFailure,
-    /// Every failure of a run that started.
+    /// Every failure that could be another the next time. StreamFlow tries a failed step again within
+    /// its attempt, so that what is done is not repeated; cwltool begins anew.
     OnAnyFailure,
     /// None.
     Never,

@@ -143,6 +143,7 @@ fn step(record: &StepRecord) -> StepStatus {
         start_time: record.start_time.map(Time),
         completion_time: record.completion_time.map(Time),
         exit_code: record.exit_code,
+        message: record.message.as_deref().map(shorten),
     }
 }
 

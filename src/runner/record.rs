@@ -143,6 +143,9 @@ pub struct StepRecord {
     /// Exit code of its command: of the one that failed, else of the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
+    /// Of a failed step the last lines of its error output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
 }
 
 /// The state of a run that lasts, with totals since its start: the last one says all.
