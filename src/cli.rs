@@ -84,7 +84,8 @@ async fn operate(settings: Settings) -> Result<(), String> {
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", settings.listen))?;
     let context = Arc::new(Context::new(client, settings, Arc::new(Metrics::default())));
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), "operator starts");
+    let listen = listener.local_addr().map_err(|error| error.to_string())?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), %listen, "operator starts");
     let work = async {
         context.lead();
         let controller = controller::run(context.clone(), stop.asked());
