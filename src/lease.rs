@@ -175,14 +175,16 @@ impl Candidate {
             },
             spec: None,
         });
+        if let Some(holder) = holder(&lease)
+            && before.as_ref().and_then(|before| self::holder(&before.lease)) != Some(holder)
+        {
+            tracing::info!(lease = self.name(), holder, "stands by");
+        }
         // Somebody may also write what says nothing about the holder, as a label.
         let free = match before {
             Some(before) if before.lease.spec == lease.spec => before.free,
             _ => Instant::now() + self.holds(&lease),
         };
-        if let Some(holder) = holder(&lease) {
-            tracing::debug!(lease = self.name(), holder, "stands by");
-        }
         Sighting { lease, free }
     }
 
