@@ -20,14 +20,19 @@ use crate::oracle::{self, End};
 use crate::process::Process;
 use crate::proxy::Proxy;
 use crate::scenario::Scenario;
+use crate::stream::Gates;
 use crate::world::World;
 
 /// Longest time that a case may take: far more than it does.
 const LIMIT: Duration = Duration::from_secs(150);
 /// No request for so long means that the operator has done what it has to do for now.
 const QUIET: Duration = Duration::from_millis(300);
-/// How often it is looked whether all is gone.
+/// The same where nobody knows what is to come.
+const LONG_QUIET: Duration = Duration::from_millis(1500);
+/// How often it is looked whether all is as wanted, or gone.
 const LOOK: Duration = Duration::from_millis(200);
+/// How long the end may take to become that of a clean run, after what happened last.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The watches of an operator.
 pub const WATCHES: [&str; 4] = [
@@ -63,6 +68,8 @@ pub struct Case {
 #[derive(Debug)]
 pub struct Played {
     pub end: End,
+    /// How many Jobs and pods were ever created.
+    pub counts: Vec<String>,
     pub entries: Vec<Entry>,
     /// Whether the planned fault struck.
     pub struck: bool,
@@ -73,8 +80,13 @@ pub struct Played {
     pub story: String,
 }
 
-/// Plays a scenario, and removes what it has made.
-pub async fn play(world: &World, scenario: &Scenario, planned: Option<Planned>) -> Outcome<Played> {
+/// Plays a scenario, waits until its end is as wanted, and removes what it has made.
+pub async fn play(
+    world: &World,
+    scenario: &Scenario,
+    planned: Option<Planned>,
+    wanted: impl Fn(&End) -> bool,
+) -> Outcome<Played> {
     let namespace = world.namespace().await;
     let proxy = Proxy::new(
         world.upstream.clone(),
@@ -84,7 +96,7 @@ pub async fn play(world: &World, scenario: &Scenario, planned: Option<Planned>) 
     )
     .await;
     let case = Case { namespace, proxy };
-    let played = case.play(world, scenario, planned.as_ref()).await;
+    let played = case.play(world, scenario, planned.as_ref(), wanted).await;
     match played {
         Ok(played) => {
             drop(case.proxy);
@@ -101,6 +113,7 @@ impl Case {
         world: &World,
         scenario: &Scenario,
         planned: Option<&Planned>,
+        wanted: impl Fn(&End) -> bool,
     ) -> Outcome<Played> {
         let began = Instant::now();
         let refused = planned.is_some_and(|plan| plan.fault.refuses(&plan.at.request));
@@ -112,14 +125,20 @@ impl Case {
                 driven?;
             }
             self.journal().unharmed().await;
-            self.journal().quiet(QUIET).await;
+            let pause = if planned.is_some() { QUIET } else { LONG_QUIET };
+            self.journal().quiet(pause).await;
+            let limit = Instant::now() + PATIENCE;
             let mut end = self.end().await?;
+            while !refused && !wanted(&end) && Instant::now() < limit {
+                tokio::time::sleep(LOOK).await;
+                end = self.end().await?;
+            }
             self.clear().await?;
             let seen = world.recorder.take(&self.namespace.name).await;
-            end.counts = seen.counts();
             let mut broken = oracle::broken(&seen);
             if !planned.is_some_and(|plan| plan.fault.is_late()) {
-                broken.extend(seen.relapses);
+                broken.extend(seen.relapses.clone());
+                broken.extend(seen.late.iter().map(|job| format!("Job {job} came late")));
             }
             if self.process().log().contains("panicked at") {
                 broken.push("the operator panicked".to_owned());
@@ -129,6 +148,7 @@ impl Case {
             }
             Ok(Played {
                 end,
+                counts: seen.counts(),
                 entries: self.journal().entries(),
                 struck: self.journal().struck(),
                 took: began.elapsed(),
@@ -150,8 +170,8 @@ impl Case {
         self.proxy.process()
     }
 
-    pub fn proxy(&self) -> &Proxy {
-        &self.proxy
+    pub fn gates(&self) -> &Gates {
+        self.proxy.gates()
     }
 
     /// Starts the operator, and waits until it watches.
@@ -205,6 +225,12 @@ impl Case {
         self.until(name, |phase, _| phase == Phase::Running).await
     }
 
+    /// Deletes a run, and waits until nothing is left of it.
+    pub async fn delete_all(&self, name: &str) -> Outcome {
+        self.delete(name).await?;
+        self.nothing_left().await
+    }
+
     /// Deletes a run, and waits until it is gone.
     pub async fn delete(&self, name: &str) -> Outcome {
         let api = self.namespace.api::<DvreWorkflow>();
@@ -250,6 +276,9 @@ impl Case {
             end.add(&run.name_any(), &status);
         }
         end.children = self.objects().await?;
+        // Step pods are removed by the runner while it ends, or after that.
+        let lasting = |name: &String| !name.starts_with("pods/") || name.ends_with("-POD");
+        end.children.retain(lasting);
         Ok(end)
     }
 
@@ -284,6 +313,10 @@ impl Case {
             .delete_collection(&DeleteParams::default(), &all)
             .await;
         deleted.map_err(|error| error.to_string())?;
+        self.nothing_left().await
+    }
+
+    async fn nothing_left(&self) -> Outcome {
         let limit = Instant::now() + LIMIT / 2;
         loop {
             let left = self.objects().await?;

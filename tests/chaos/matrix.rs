@@ -22,6 +22,7 @@ struct Clean<'a> {
     scenario: &'a Scenario,
     entries: Vec<Entry>,
     end: End,
+    counts: Vec<String>,
     /// Paths of the status that differ between two clean runs.
     noise: BTreeSet<String>,
 }
@@ -109,7 +110,7 @@ async fn record<'a>(world: &World, scenario: &'a Scenario) -> (Clean<'a>, Vec<St
     let mut failures = Vec::new();
     let mut played = Vec::new();
     for _ in 0..2 {
-        match case::play(world, scenario, None).await {
+        match case::play(world, scenario, None, |_| true).await {
             Ok(clean) => {
                 failures.extend(clean.broken.clone());
                 played.push(clean);
@@ -129,7 +130,8 @@ async fn record<'a>(world: &World, scenario: &'a Scenario) -> (Clean<'a>, Vec<St
         }
         _ => (End::default(), BTreeSet::new()),
     };
-    let entries = played.into_iter().next().map(|first| first.entries);
+    let first = played.into_iter().next();
+    let (entries, counts) = first.map(|first| (first.entries, first.counts)).unzip();
     let failures = failures
         .into_iter()
         .map(|why| format!("{} without faults: {why}", scenario.name))
@@ -137,6 +139,7 @@ async fn record<'a>(world: &World, scenario: &'a Scenario) -> (Clean<'a>, Vec<St
     let clean = Clean {
         scenario,
         entries: entries.unwrap_or_default(),
+        counts: counts.unwrap_or_default(),
         end,
         noise,
     };
@@ -147,7 +150,10 @@ async fn judge(world: &World, clean: &Clean<'_>, planned: &Planned) -> Verdict {
     let mut last = Verdict::Missed;
     // What the operator asks depends a little on the order of events.
     for _ in 0..2 {
-        let played = match case::play(world, clean.scenario, Some(planned.clone())).await {
+        let played = match {
+            let wanted = |end: &End| end.differences(&clean.end, &clean.noise).is_empty();
+            case::play(world, clean.scenario, Some(planned.clone()), wanted).await
+        } {
             Ok(played) => played,
             Err(why) => return Verdict::Failed(why),
         };
@@ -167,6 +173,10 @@ fn compare(clean: &Clean<'_>, planned: &Planned, played: &Played) -> Vec<String>
     let mut found = played.broken.clone();
     if !planned.fault.refuses(&planned.at.request) {
         found.extend(played.end.differences(&clean.end, &clean.noise));
+        if played.counts != clean.counts {
+            let (these, those) = (&played.counts, &clean.counts);
+            found.push(format!("created {these:?} instead of {those:?}"));
+        }
     }
     let usual = tally(&clean.entries);
     for (request, count) in tally(&played.entries) {

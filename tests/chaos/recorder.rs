@@ -17,9 +17,6 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// Label of the pods of a Job.
-const JOB_UID: &str = "batch.kubernetes.io/controller-uid";
-
 /// What was ever there in one namespace.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
@@ -29,8 +26,12 @@ pub struct Seen {
     pub pods: BTreeMap<String, BTreeSet<String>>,
     /// Ends that were taken back, as text.
     pub relapses: Vec<String>,
+    /// Jobs that came after their resource had gone, and go by themselves, by name.
+    pub late: Vec<String>,
+    /// Uids of resources that have gone.
+    gone: BTreeSet<String>,
     /// Last phase of each resource, by uid.
-    phases: HashMap<String, Option<Phase>>,
+    pub phases: HashMap<String, Option<Phase>>,
     /// What is there now, by uid.
     live: BTreeSet<String>,
 }
@@ -43,7 +44,21 @@ impl Seen {
             let pods: usize = pods.map(BTreeSet::len).sum();
             format!("{name}: {} Job, {pods} pod", uids.len())
         });
-        jobs.collect()
+        let mut counts: Vec<String> = jobs.collect();
+        counts.sort();
+        counts
+    }
+
+    /// How many resources are over in a phase.
+    pub fn count(&self, phase: Phase) -> usize {
+        let phases = self.phases.values();
+        phases.filter(|found| **found == Some(phase)).count()
+    }
+
+    /// How many resources are over.
+    pub fn over(&self) -> usize {
+        let phases = self.phases.values().flatten();
+        phases.filter(|phase| phase.is_final()).count()
     }
 }
 
@@ -96,10 +111,16 @@ impl Recorder {
         }
     }
 
-    /// What was seen in a namespace up to now.
-    pub fn peek(&self, namespace: &str) -> Seen {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.get(namespace).cloned().unwrap_or_default()
+    /// Waits until what was seen in a namespace is as wanted.
+    pub async fn until(&self, namespace: &str, condition: impl Fn(&Seen) -> bool) {
+        let mut changes = self.changes.subscribe();
+        let holds = || {
+            let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            seen.get(namespace).is_some_and(&condition)
+        };
+        while !holds() {
+            let _ = changes.changed().await;
+        }
     }
 
     fn take_now(&self, namespace: &str) -> Option<Seen> {
@@ -143,6 +164,7 @@ async fn follow<K>(
             seen.live.insert(uid);
         } else {
             seen.live.remove(&uid);
+            seen.gone.insert(uid);
         }
         changes.send_replace(());
     }
@@ -161,12 +183,19 @@ fn run(seen: &mut Seen, run: &DvreWorkflow) {
 
 fn job(seen: &mut Seen, job: &Job) {
     let owner = job.labels().get(names::WORKFLOW_UID).cloned();
-    let key = (owner.unwrap_or_default(), job.name_any());
-    seen.jobs.entry(key).or_default().extend(job.uid());
+    let owner = owner.unwrap_or_default();
+    let late = seen.gone.contains(&owner);
+    let uids = seen.jobs.entry((owner, job.name_any())).or_default();
+    let uid = job.uid().unwrap_or_default();
+    if late && !uids.contains(&uid) {
+        seen.late.push(job.name_any());
+    } else {
+        uids.insert(uid);
+    }
 }
 
 fn pod(seen: &mut Seen, pod: &Pod) {
-    if let Some(job) = pod.labels().get(JOB_UID) {
+    if let Some(job) = pod.labels().get(names::JOB_UID) {
         seen.pods.entry(job.clone()).or_default().extend(pod.uid());
     }
 }

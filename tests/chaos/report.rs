@@ -69,6 +69,36 @@ impl MatrixReport {
     }
 }
 
+/// What any other test came to.
+#[derive(Debug, Default, Serialize)]
+pub struct TestReport {
+    /// What was done.
+    pub what: String,
+    /// How many runs there were.
+    pub runs: usize,
+    pub seconds: u64,
+    /// What went wrong, a line each.
+    pub failures: Vec<String>,
+}
+
+impl TestReport {
+    /// Prints and keeps it.
+    pub fn conclude(&self, name: &str) {
+        let Self {
+            what,
+            runs,
+            seconds,
+            failures,
+        } = self;
+        eprintln!(
+            "{what}: {runs} runs in {seconds} s, {} failures",
+            failures.len()
+        );
+        write(name, self);
+        assert!(failures.is_empty(), "{failures:#?}");
+    }
+}
+
 /// Writes a result for `hack/chaos`.
 pub fn write(name: &str, result: &impl Serialize) {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("chaos");

@@ -107,7 +107,7 @@ async fn delete_while_running(case: &Case) -> Outcome {
     case.start().await;
     case.apply("run", &shell("sleep 3600")).await?;
     case.running("run").await?;
-    case.delete("run").await
+    case.delete_all("run").await
 }
 
 async fn applied_twice(case: &Case) -> Outcome {

@@ -162,6 +162,8 @@ impl Sender {
             }
             self.text(line + "\n").await?;
         }
+        // Nor does the end of a stream arrive while it is held.
+        self.shared.gates.pass(&self.watch).await;
         Ok(())
     }
 
