@@ -73,7 +73,6 @@ pub struct Played {
     pub entries: Vec<Entry>,
     /// Whether the planned fault struck.
     pub struck: bool,
-    pub took: Duration,
     /// What must never be.
     pub broken: Vec<String>,
     /// Requests and the operator's log, for whoever looks for the cause of a failure.
@@ -91,7 +90,7 @@ pub async fn play(
     let proxy = Proxy::new(
         world.upstream.clone(),
         &namespace.name,
-        &[world.arguments.as_slice(), scenario.arguments()].concat(),
+        &world.arguments_with(scenario.arguments),
         planned.clone(),
     )
     .await;
@@ -115,7 +114,6 @@ impl Case {
         planned: Option<&Planned>,
         wanted: impl Fn(&End) -> bool,
     ) -> Outcome<Played> {
-        let began = Instant::now();
         let refused = planned.is_some_and(|plan| plan.fault.refuses(&plan.at.request));
         let play = async {
             let driven = (scenario.drive)(self).await;
@@ -151,7 +149,6 @@ impl Case {
                 counts: seen.counts(),
                 entries: self.journal().entries(),
                 struck: self.journal().struck(),
-                took: began.elapsed(),
                 broken,
                 story: self.story(),
             })

@@ -25,6 +25,7 @@ mod recorder;
 mod report;
 mod request;
 mod scenario;
+mod silence;
 mod soak;
 mod stale;
 mod stream;
@@ -89,8 +90,12 @@ async fn fast_matrix() {
 async fn full_matrix() {
     let world = World::new().await;
     let scenarios = chosen(FAST.iter().chain(SLOW));
-    let report = matrix::run(&world, &scenarios, &ALL, at_one_time()).await;
+    // Those only wait.
+    let silence = silence::run(&world);
+    let matrix = matrix::run(&world, &scenarios, &ALL, at_one_time());
+    let (report, silence) = tokio::join!(matrix, silence);
     report::write("matrix", &report);
+    silence.conclude("silence");
     assert!(report.failures.is_empty(), "{:#?}", report.failures);
 }
 

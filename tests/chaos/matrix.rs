@@ -147,26 +147,22 @@ async fn record<'a>(world: &World, scenario: &'a Scenario) -> (Clean<'a>, Vec<St
 }
 
 async fn judge(world: &World, clean: &Clean<'_>, planned: &Planned) -> Verdict {
-    let mut last = Verdict::Missed;
+    let wanted = |end: &End| end.differences(&clean.end, &clean.noise).is_empty();
     // What the operator asks depends a little on the order of events.
     for _ in 0..2 {
-        let played = match {
-            let wanted = |end: &End| end.differences(&clean.end, &clean.noise).is_empty();
-            case::play(world, clean.scenario, Some(planned.clone()), wanted).await
-        } {
-            Ok(played) => played,
-            Err(why) => return Verdict::Failed(why),
-        };
-        if played.struck {
-            let found = compare(clean, planned, &played);
-            if found.is_empty() {
-                return Verdict::Passed;
+        match case::play(world, clean.scenario, Some(planned.clone()), wanted).await {
+            Ok(played) if played.struck => {
+                let found = compare(clean, planned, &played);
+                if found.is_empty() {
+                    return Verdict::Passed;
+                }
+                return Verdict::Failed(format!("{}\n{}", found.join("\n"), played.story));
             }
-            last = Verdict::Failed(format!("{}\n{}", found.join("\n"), played.story));
-            break;
+            Ok(_) => {}
+            Err(why) => return Verdict::Failed(why),
         }
     }
-    last
+    Verdict::Missed
 }
 
 fn compare(clean: &Clean<'_>, planned: &Planned, played: &Played) -> Vec<String> {
@@ -174,8 +170,8 @@ fn compare(clean: &Clean<'_>, planned: &Planned, played: &Played) -> Vec<String>
     if !planned.fault.refuses(&planned.at.request) {
         found.extend(played.end.differences(&clean.end, &clean.noise));
         if played.counts != clean.counts {
-            let (these, those) = (&played.counts, &clean.counts);
-            found.push(format!("created {these:?} instead of {those:?}"));
+            let (created, usual) = (&played.counts, &clean.counts);
+            found.push(format!("created {created:?} instead of {usual:?}"));
         }
     }
     let usual = tally(&clean.entries);

@@ -82,11 +82,6 @@ impl Request {
         self.verb == "watch"
     }
 
-    /// Whether it changes something.
-    pub fn is_write(&self) -> bool {
-        !matches!(self.verb, "get" | "list" | "watch")
-    }
-
     /// Whether it creates a child of a run.
     pub fn creates_child(&self) -> bool {
         self.verb == "create" && self.resource != "events"
@@ -143,9 +138,9 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn request(method: Method, uri: &str, body: &Value) -> String {
+    fn request(method: &Method, uri: &str, body: &Value) -> String {
         let uri = uri.parse().unwrap();
-        Request::of(&method, &uri, body.to_string().as_bytes()).to_string()
+        Request::of(method, &uri, body.to_string().as_bytes()).to_string()
     }
 
     #[test]
@@ -155,28 +150,28 @@ mod tests {
             "value": {"phase": "Running", "reason": "Running"}}]);
         let seen = [
             request(
-                Method::GET,
+                &Method::GET,
                 &format!("{dvre}?fieldSelector=status.phase%21%3DSucceeded&limit=500"),
                 &Value::Null,
             ),
             request(
-                Method::GET,
+                &Method::GET,
                 "/api/v1/namespaces/x/pods?watch=true",
                 &Value::Null,
             ),
             request(
-                Method::POST,
+                &Method::POST,
                 "/api/v1/namespaces/x/configmaps",
                 &json!({"metadata": {"name": "hello-run-0a1b2c3d"}}),
             ),
             request(
-                Method::POST,
+                &Method::POST,
                 "/apis/events.k8s.io/v1/namespaces/x/events",
                 &json!({"regarding": {}, "reason": "Completed"}),
             ),
-            request(Method::PATCH, &format!("{dvre}/hello/status"), &status),
+            request(&Method::PATCH, &format!("{dvre}/hello/status"), &status),
             request(
-                Method::GET,
+                &Method::GET,
                 "/apis/batch/v1/namespaces/x/jobs/hello-1",
                 &Value::Null,
             ),

@@ -12,28 +12,26 @@ use crate::case::{Case, Outcome};
 /// One way.
 pub struct Scenario {
     pub name: &'static str,
+    /// Arguments of the operator, in the place of those it is installed with.
+    pub arguments: &'static [&'static str],
     pub drive: for<'a> fn(&'a Case) -> BoxFuture<'a, Outcome>,
-}
-
-impl Scenario {
-    /// Arguments of the operator beside those it is installed with.
-    pub fn arguments(&self) -> &'static [String] {
-        &[]
-    }
 }
 
 /// Those that are over in moments: the fast part of the tests.
 pub const FAST: &[Scenario] = &[
     Scenario {
         name: "success",
+        arguments: &[],
         drive: |case| Box::pin(success(case)),
     },
     Scenario {
         name: "rejected spec",
+        arguments: &[],
         drive: |case| Box::pin(rejected(case)),
     },
     Scenario {
         name: "quota refusal",
+        arguments: &[],
         drive: |case| Box::pin(quota_refusal(case)),
     },
 ];
@@ -42,22 +40,27 @@ pub const FAST: &[Scenario] = &[
 pub const SLOW: &[Scenario] = &[
     Scenario {
         name: "quota lifted",
+        arguments: &[],
         drive: |case| Box::pin(quota_lifted(case)),
     },
     Scenario {
         name: "tool failure",
+        arguments: &[],
         drive: |case| Box::pin(tool_failure(case)),
     },
     Scenario {
         name: "delete while running",
+        arguments: &[],
         drive: |case| Box::pin(delete_while_running(case)),
     },
     Scenario {
         name: "applied twice",
+        arguments: &[],
         drive: |case| Box::pin(applied_twice(case)),
     },
     Scenario {
         name: "step pods",
+        arguments: &[],
         drive: |case| Box::pin(step_pods(case)),
     },
 ];

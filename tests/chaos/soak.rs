@@ -153,18 +153,11 @@ async fn one(crowd: &Crowd, index: usize) -> Option<String> {
 /// Growth for each thousand on the first axis, by least squares.
 #[expect(clippy::cast_precision_loss, reason = "small numbers")]
 fn slope(samples: &[(usize, u64)]) -> f64 {
-    let points = samples.iter().map(|(x, y)| (*x as f64 / 1000.0, *y as f64));
-    let (mut sum_x, mut sum_y, mut sum_xx, mut sum_xy) = (0.0, 0.0, 0.0, 0.0);
-    for (x, y) in points {
-        sum_x += x;
-        sum_y += y;
-        sum_xx += x * x;
-        sum_xy += x * y;
-    }
     let count = samples.len() as f64;
-    let spread = count * sum_xx - sum_x * sum_x;
-    if spread == 0.0 {
-        return 0.0;
-    }
-    (count * sum_xy - sum_x * sum_y) / spread
+    let points = || samples.iter().map(|(x, y)| (*x as f64 / 1000.0, *y as f64));
+    let mean_x = points().map(|(x, _)| x).sum::<f64>() / count;
+    let mean_y = points().map(|(_, y)| y).sum::<f64>() / count;
+    let together: f64 = points().map(|(x, y)| (x - mean_x) * (y - mean_y)).sum();
+    let spread: f64 = points().map(|(x, _)| (x - mean_x).powi(2)).sum();
+    if spread > 0.0 { together / spread } else { 0.0 }
 }

@@ -11,6 +11,7 @@ use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::json;
 
 use crate::case::{self, Case, Outcome, WATCHES};
+use crate::journal::Entry;
 use crate::report::TestReport;
 use crate::scenario::{Scenario, shell};
 use crate::world::World;
@@ -32,6 +33,7 @@ const STALE: &[Stale] = &[
     Stale {
         scenario: Scenario {
             name: "the same name again, seen late",
+            arguments: &[],
             drive: |case| Box::pin(again(case, &[RESOURCES], true)),
         },
         counts: TWICE,
@@ -39,6 +41,7 @@ const STALE: &[Stale] = &[
     Stale {
         scenario: Scenario {
             name: "the same name again, old one never seen to go",
+            arguments: &[],
             drive: |case| Box::pin(again(case, &[RESOURCES], false)),
         },
         counts: TWICE,
@@ -46,6 +49,7 @@ const STALE: &[Stale] = &[
     Stale {
         scenario: Scenario {
             name: "the same name again, nothing seen",
+            arguments: &[],
             drive: |case| Box::pin(again(case, &WATCHES, false)),
         },
         counts: TWICE,
@@ -53,6 +57,7 @@ const STALE: &[Stale] = &[
     Stale {
         scenario: Scenario {
             name: "the same name again, children seen late",
+            arguments: &[],
             drive: |case| Box::pin(again(case, &[JOBS, PODS], true)),
         },
         counts: TWICE,
@@ -60,6 +65,7 @@ const STALE: &[Stale] = &[
     Stale {
         scenario: Scenario {
             name: "the same name again, operator down",
+            arguments: &[],
             drive: |case| Box::pin(again_while_down(case)),
         },
         counts: TWICE,
@@ -67,6 +73,7 @@ const STALE: &[Stale] = &[
     Stale {
         scenario: Scenario {
             name: "the old Job of the same name will not go",
+            arguments: &[],
             drive: |case| Box::pin(old_job_stays(case)),
         },
         counts: TWICE,
@@ -74,6 +81,7 @@ const STALE: &[Stale] = &[
     Stale {
         scenario: Scenario {
             name: "an orphaned Job of the same name",
+            arguments: &[],
             drive: |case| Box::pin(orphaned_job(case)),
         },
         counts: ONCE,
@@ -81,6 +89,7 @@ const STALE: &[Stale] = &[
     Stale {
         scenario: Scenario {
             name: "pods seen late",
+            arguments: &[],
             drive: |case| Box::pin(unobserved(case, &[PODS], true)),
         },
         counts: ONCE,
@@ -88,6 +97,7 @@ const STALE: &[Stale] = &[
     Stale {
         scenario: Scenario {
             name: "pods never seen to run",
+            arguments: &[],
             drive: |case| Box::pin(unobserved(case, &[PODS], false)),
         },
         counts: ONCE,
@@ -95,6 +105,7 @@ const STALE: &[Stale] = &[
     Stale {
         scenario: Scenario {
             name: "Jobs seen late",
+            arguments: &[],
             drive: |case| Box::pin(unobserved(case, &[JOBS], true)),
         },
         counts: ONCE,
@@ -102,6 +113,7 @@ const STALE: &[Stale] = &[
     Stale {
         scenario: Scenario {
             name: "Jobs and pods never seen to run",
+            arguments: &[],
             drive: |case| Box::pin(unobserved(case, &[JOBS, PODS], false)),
         },
         counts: ONCE,
@@ -109,6 +121,7 @@ const STALE: &[Stale] = &[
     Stale {
         scenario: Scenario {
             name: "own writes never seen",
+            arguments: &[],
             drive: |case| Box::pin(unobserved(case, &[RESOURCES], false)),
         },
         counts: ONCE,
@@ -205,10 +218,7 @@ async fn old_job_stays(case: &Case) -> Outcome {
     case.finalizers(&json!([KEEP])).await?;
     case.delete("run").await?;
     case.apply("run", &shell("true")).await?;
-    let refused = "create jobs run-1 #3".to_owned();
-    case.journal()
-        .until(|entries| entries.iter().any(|entry| entry.at.to_string() == refused))
-        .await;
+    case.asked("create jobs run-1 #3").await;
     case.finalizers(&json!([])).await?;
     case.succeeded("run").await
 }
@@ -239,12 +249,13 @@ async fn orphaned_job(case: &Case) -> Outcome {
 /// A run goes its way while these watches are held.
 async fn unobserved(case: &Case, watches: &[&str], late: bool) -> Outcome {
     case.start().await;
-    hold(case, watches);
-    case.apply("run", &shell("true")).await?;
     if watches.contains(&RESOURCES) {
-        // Not even that it was created is seen.
-        go_on(case, watches, false);
+        case.apply("run", &shell("true")).await?;
+        case.asked("create jobs run-1 #1").await;
         hold(case, watches);
+    } else {
+        hold(case, watches);
+        case.apply("run", &shell("true")).await?;
     }
     case.job_over("run-1").await?;
     go_on(case, watches, late);
@@ -252,6 +263,14 @@ async fn unobserved(case: &Case, watches: &[&str], late: bool) -> Outcome {
 }
 
 impl Case {
+    /// Waits until the operator has asked for something.
+    async fn asked(&self, request: &str) {
+        let asked = |entry: &Entry| entry.at.to_string() == request;
+        self.journal()
+            .until(|entries| entries.iter().any(asked))
+            .await;
+    }
+
     async fn succeeded(&self, name: &str) -> Outcome {
         self.until(name, |phase, _| phase == Phase::Succeeded).await
     }

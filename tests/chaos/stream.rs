@@ -110,7 +110,7 @@ pub fn relay(
         let lines = lines.into_async_read().lines();
         let left = sender.to.clone();
         tokio::select! {
-            _ = left.closed() => {}
+            () = left.closed() => {}
             _ = sender.send(lines, fault, &version) => {}
         }
         if fault.is_some() {
@@ -206,6 +206,6 @@ fn is_bookmark(line: &str) -> bool {
 /// The resourceVersion at which a watch begins.
 fn start_version(uri: &Uri) -> String {
     let pairs = uri.query().unwrap_or_default().split('&');
-    let version = pairs.filter_map(|pair| pair.strip_prefix("resourceVersion="));
-    version.last().unwrap_or_default().to_owned()
+    let mut version = pairs.filter_map(|pair| pair.strip_prefix("resourceVersion="));
+    version.next_back().unwrap_or_default().to_owned()
 }

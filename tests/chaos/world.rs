@@ -10,8 +10,6 @@ use crate::recorder::Recorder;
 
 /// The cluster of the tests.
 pub struct World {
-    /// A connection that no fault touches.
-    pub client: Client,
     /// The connection of the proxies. It tries nothing again: that is the operator's part.
     pub upstream: Client,
     /// Arguments of the operator as it is installed.
@@ -31,11 +29,19 @@ impl World {
         let recorder = Recorder::new(&client);
         Self {
             arguments: arguments(&client).await,
-            client,
             upstream,
             recorder,
             idle: Mutex::default(),
         }
+    }
+
+    /// The arguments of the installed operator, some of them replaced.
+    pub fn arguments_with(&self, own: &[&str]) -> Vec<String> {
+        let flag = |argument: &str| argument.split('=').next().map(str::to_owned);
+        let replaced = |argument: &&String| own.iter().any(|own| flag(own) == flag(argument));
+        let installed = self.arguments.iter().filter(|argument| !replaced(argument));
+        let own = own.iter().map(|argument| (*argument).to_owned());
+        installed.cloned().chain(own).collect()
     }
 
     /// A namespace with nothing in it.
@@ -47,7 +53,7 @@ impl World {
             .pop();
         match idle {
             Some(namespace) => namespace,
-            None => Namespace::new("chaos", "restricted").await,
+            None => Namespace::of("chaos", "case", "restricted").await,
         }
     }
 
