@@ -16,7 +16,7 @@ use serde_json::json;
 
 use super::finalizer;
 use super::guarded::{Guarded, Metadata};
-use super::{Context, Error, within};
+use super::{Context, Error, retention, within};
 use crate::names::OPERATOR;
 
 /// The phases of runs that are not over, left out one by one: a field selector knows no "or".
@@ -86,7 +86,11 @@ async fn observe_generation(context: &Context, metadata: &ObjectMeta) -> Result<
         return finalizer::release(context, found.meta()).await;
     }
     let generation = found.meta().generation.unwrap_or_default();
-    let Some(mut status) = found.object.ok().and_then(|workflow| workflow.status) else {
+    let metadata = found.metadata;
+    let Ok(workflow) = found.object else {
+        return Ok(());
+    };
+    let Some(mut status) = workflow.status.clone() else {
         return Ok(());
     };
     if status.observed_generation == generation
@@ -94,11 +98,12 @@ async fn observe_generation(context: &Context, metadata: &ObjectMeta) -> Result<
     {
         return Ok(());
     }
+    retention::keep_finished(context, &workflow).await?;
     for condition in &mut status.conditions {
         condition.observed_generation = Some(generation);
     }
     let patch = Patch::<()>::Json(serde_json::from_value(json!([
-        { "op": "test", "path": "/metadata/uid", "value": found.metadata.uid },
+        { "op": "test", "path": "/metadata/uid", "value": metadata.uid },
         { "op": "replace", "path": "/status/observedGeneration", "value": generation },
         { "op": "replace", "path": "/status/conditions", "value": status.conditions },
     ]))?);

@@ -17,8 +17,9 @@ use super::finalizer;
 use super::memory::Remembered;
 use super::plan::since;
 use super::pod::{self, Trouble};
+use super::steer;
 use super::{Context, Error};
-use crate::api::{DvreWorkflow, DvreWorkflowStatus, Reason};
+use crate::api::{DvreWorkflow, DvreWorkflowStatus, Phase, Reason};
 use crate::names;
 use crate::runner::record::Outcome;
 use crate::settings::RunSettings;
@@ -57,6 +58,8 @@ pub struct Observed<'a> {
     /// The ConfigMaps that the spec reads, by name; None for one that does not exist. Filled only
     /// before the start.
     pub config_maps: BTreeMap<String, Option<ConfigMap>>,
+    /// When the run was first seen not to be suspended any more.
+    pub resumed: Option<Timestamp>,
     /// When this was.
     pub now: Timestamp,
     /// What the operator decides.
@@ -87,11 +90,11 @@ impl Observed<'_> {
         names::job(&self.workflow.name_any(), self.attempt())
     }
 
-    /// Time since the resource was created.
+    /// How long the current attempt could have been started already.
     #[must_use]
-    pub fn age(&self) -> Duration {
-        let age = since(self.workflow.metadata.creation_timestamp.as_ref(), self.now);
-        Duration::try_from(age).unwrap_or_default()
+    pub fn waited(&self) -> Duration {
+        let waited = self.now.duration_since(steer::waiting_since(self));
+        Duration::try_from(waited).unwrap_or_default()
     }
 
     /// How long an attempt may take until its engine runs.
@@ -127,23 +130,28 @@ pub async fn observe<'a>(
         clean_up: None,
         clean_up_refused: remembered.clean_up_refused,
         config_maps: BTreeMap::new(),
+        resumed: remembered.resumed,
         now: Timestamp::now(),
         settings: &context.settings.run,
     };
-    let is_final = observed
-        .status
-        .phase
-        .is_some_and(crate::api::Phase::is_final);
+    if observed.status.phase == Some(Phase::Suspended) {
+        let held = workflow.spec.suspend == Some(true);
+        observed.resumed = (!held).then(|| observed.resumed.unwrap_or(observed.now));
+    }
+    let is_final = observed.status.phase.is_some_and(Phase::is_final);
     if is_final || (observed.deleting && !observed.finalizer) {
         return Ok(observed);
     }
     let namespace = workflow.namespace().unwrap_or_default();
     if observed.finalizer {
-        let name = names::clean_up(&workflow.name_any(), observed.uid);
+        let name = names::clean_up(&workflow.name_any(), observed.uid, observed.attempt());
         observed.clean_up = context.jobs.get(&namespace, &name);
     }
-    let launched = remembered.launched || observed.status.job_name.is_some();
-    observed.job = job_state(context, &observed, &namespace, launched).await?;
+    let launched = remembered
+        .launched
+        .filter(|launched| launched.attempt == observed.attempt());
+    let was_launched = launched.is_some() || observed.status.job_name.is_some();
+    observed.job = job_state(context, &observed, &namespace, was_launched).await?;
     match &observed.job {
         JobState::None if !observed.deleting => {
             observed.config_maps = config_maps(context, workflow, &namespace).await?;
@@ -164,8 +172,8 @@ pub async fn observe<'a>(
             }
         }
         JobState::Vanished => {
-            let uid = remembered.job_uid.as_deref().unwrap_or_default();
-            observed.pod = context.pods.get(&namespace, uid);
+            let uid = launched.and_then(|launched| launched.job_uid);
+            observed.pod = context.pods.get(&namespace, &uid.unwrap_or_default());
         }
     }
     if let Some(pod) = observed.pod.clone() {
