@@ -4,7 +4,7 @@
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
-use dvre_operator::api::{DvreWorkflow, Phase, Reason};
+use dvre_operator::api::{DvreWorkflow, DvreWorkflowStatus, Phase, Reason};
 use k8s_openapi::NamespaceResourceScope;
 use kube::api::{DeleteParams, DynamicObject, ListParams};
 use kube::core::{ApiResource, GroupVersionKind};
@@ -24,7 +24,7 @@ use crate::stream::Gates;
 use crate::world::World;
 
 /// Longest time that a case may take: far more than it does.
-const LIMIT: Duration = Duration::from_secs(150);
+const LIMIT: Duration = Duration::from_mins(3);
 /// No request for so long means that the operator has done what it has to do for now.
 const QUIET: Duration = Duration::from_millis(300);
 /// The same where nobody knows what is to come.
@@ -32,7 +32,7 @@ const LONG_QUIET: Duration = Duration::from_millis(1500);
 /// How often it is looked whether all is as wanted, or gone.
 const LOOK: Duration = Duration::from_millis(200);
 /// How long the end may take to become that of a clean run, after what happened last.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The watches of an operator.
 pub const WATCHES: [&str; 4] = [
@@ -198,18 +198,31 @@ impl Case {
 
     /// Waits until a run is as wanted. One that is over in another way is an error.
     pub async fn until(&self, name: &str, wanted: fn(Phase, Reason) -> bool) -> Outcome {
-        let state = |run: Option<&DvreWorkflow>| {
-            let status = run?.status.as_ref()?;
-            status.phase.zip(status.reason)
-        };
+        self.until_status(name, move |status| {
+            let state = status.phase.zip(status.reason);
+            state.is_some_and(|(phase, reason)| wanted(phase, reason))
+        })
+        .await
+    }
+
+    /// The same for a whole status.
+    pub async fn until_status(
+        &self,
+        name: &str,
+        wanted: impl Fn(&DvreWorkflowStatus) -> bool,
+    ) -> Outcome {
+        let over = |status: &DvreWorkflowStatus| status.phase.is_some_and(Phase::is_final);
         let reached = |run: Option<&DvreWorkflow>| {
-            state(run).is_some_and(|(phase, reason)| wanted(phase, reason) || phase.is_final())
+            let status = run.and_then(|run| run.status.as_ref());
+            status.is_some_and(|status| wanted(status) || over(status))
         };
-        let run = self.wait(name, reached).await?;
-        match state(run.as_ref()) {
-            Some((phase, reason)) if wanted(phase, reason) => Ok(()),
-            other => Err(format!("{name} ended as {other:?}")),
+        let status = self.wait(name, reached).await?.and_then(|run| run.status);
+        let status = status.unwrap_or_default();
+        if wanted(&status) {
+            return Ok(());
         }
+        let (phase, reason) = (status.phase, status.reason);
+        Err(format!("{name} ended as {phase:?}, {reason:?}"))
     }
 
     /// Waits until a run is over.

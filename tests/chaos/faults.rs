@@ -90,6 +90,14 @@ impl Fault {
         self == Reply(422) && request.creates_child()
     }
 
+    /// Whether it is the same in every scenario: the lists of an operator that starts are answered
+    /// before it does anything.
+    pub fn is_told_alike(self, request: &Request) -> bool {
+        request.verb == "list"
+            && request.resource != "events"
+            && !matches!(self, CrashBefore | CrashAfter)
+    }
+
     /// Whether an old write may arrive after a newer one.
     pub fn is_late(self) -> bool {
         self == Stall

@@ -49,7 +49,7 @@ const GROWTH: f64 = 1024.0;
 
 /// How many cases are played at one time: they wait more than they compute.
 fn at_one_time() -> usize {
-    number("DVRE_CHAOS_JOBS", 8)
+    number("DVRE_CHAOS_JOBS", 10)
 }
 
 /// The scenarios whose name contains what `DVRE_CHAOS_SCENARIO` says.

@@ -1,10 +1,11 @@
 //! The ways a run can go. Each drives its resources to an end in the words of a user, and knows nothing
 //! of faults; documents are the cheapest that take that way.
 
-use dvre_operator::api::{Phase, Reason};
+use dvre_operator::api::{DvreWorkflow, Phase, Reason};
 use futures::future::BoxFuture;
-use k8s_openapi::api::core::v1::ResourceQuota;
-use kube::api::DeleteParams;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{Pod, ResourceQuota};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::case::{Case, Outcome};
@@ -14,6 +15,9 @@ pub struct Scenario {
     pub name: &'static str,
     /// Arguments of the operator, in the place of those it is installed with.
     pub arguments: &'static [&'static str],
+    /// What of the status depends on what the operator happened to see: beginnings of paths that are not
+    /// compared.
+    pub free: &'static [&'static str],
     pub drive: for<'a> fn(&'a Case) -> BoxFuture<'a, Outcome>,
 }
 
@@ -22,17 +26,26 @@ pub const FAST: &[Scenario] = &[
     Scenario {
         name: "success",
         arguments: &[],
+        free: &[],
         drive: |case| Box::pin(success(case)),
     },
     Scenario {
         name: "rejected spec",
         arguments: &[],
+        free: &[],
         drive: |case| Box::pin(rejected(case)),
     },
     Scenario {
         name: "quota refusal",
         arguments: &[],
+        free: &[],
         drive: |case| Box::pin(quota_refusal(case)),
+    },
+    Scenario {
+        name: "cancel before start",
+        arguments: &[],
+        free: &[],
+        drive: |case| Box::pin(cancel_before_start(case)),
     },
 ];
 
@@ -41,27 +54,80 @@ pub const SLOW: &[Scenario] = &[
     Scenario {
         name: "quota lifted",
         arguments: &[],
+        free: &[],
         drive: |case| Box::pin(quota_lifted(case)),
     },
     Scenario {
         name: "tool failure",
         arguments: &[],
+        free: &[],
         drive: |case| Box::pin(tool_failure(case)),
     },
     Scenario {
         name: "delete while running",
         arguments: &[],
+        free: &[],
         drive: |case| Box::pin(delete_while_running(case)),
     },
     Scenario {
         name: "applied twice",
         arguments: &[],
+        free: &[],
         drive: |case| Box::pin(applied_twice(case)),
     },
     Scenario {
         name: "step pods",
         arguments: &[],
+        free: &[],
         drive: |case| Box::pin(step_pods(case)),
+    },
+    Scenario {
+        name: "cancel",
+        arguments: &[],
+        free: &[],
+        drive: |case| Box::pin(cancel(case)),
+    },
+    Scenario {
+        name: "suspended at first",
+        arguments: &[],
+        free: &[],
+        drive: |case| Box::pin(suspended_at_first(case)),
+    },
+    Scenario {
+        name: "suspend and resume",
+        arguments: &[],
+        free: &[],
+        drive: |case| Box::pin(suspend_and_resume(case)),
+    },
+    Scenario {
+        name: "deadline",
+        arguments: &[],
+        free: &[],
+        drive: |case| Box::pin(deadline(case)),
+    },
+    Scenario {
+        name: "start deadline",
+        arguments: &[],
+        free: &[],
+        drive: |case| Box::pin(start_deadline(case)),
+    },
+    Scenario {
+        name: "retry of a failure",
+        arguments: &["--retry-backoff-seconds=1"],
+        free: &[],
+        drive: |case| Box::pin(retry_of_a_failure(case)),
+    },
+    Scenario {
+        name: "retry of a lost runner",
+        arguments: &["--retry-backoff-seconds=1"],
+        free: &["run.attempts[0].reason", "run.attempts[0].message"],
+        drive: |case| Box::pin(retry_of_a_lost_runner(case)),
+    },
+    Scenario {
+        name: "TTL",
+        arguments: &[],
+        free: &[],
+        drive: |case| Box::pin(ttl(case)),
     },
 ];
 
@@ -128,7 +194,8 @@ async fn applied_twice(case: &Case) -> Outcome {
     run["metadata"]["labels"] = json!({ "applied": "again" });
     case.create(&run).await?;
     case.over("run").await?;
-    run["spec"]["ttlSecondsAfterFinished"] = Value::Null;
+    // A mutable field, so that there is another generation to be observed.
+    run["spec"]["suspend"] = json!(false);
     case.create(&run).await
 }
 
@@ -169,4 +236,122 @@ async fn step_pods(case: &Case) -> Outcome {
     spec["deployment"] = json!("kubernetes");
     case.apply("run", &spec).await?;
     case.over("run").await
+}
+
+/// Sets a mutable field of a run's spec.
+async fn set(case: &Case, field: &str, value: bool) -> Outcome {
+    let patch = Patch::Merge(json!({ "spec": { field: value } }));
+    let runs = case.namespace.api::<DvreWorkflow>();
+    let patched = runs.patch("run", &PatchParams::default(), &patch).await;
+    patched.map(drop).map_err(|error| error.to_string())
+}
+
+async fn cancelled(case: &Case) -> Outcome {
+    set(case, "cancel", true).await?;
+    case.until("run", |phase, _| phase == Phase::Cancelled)
+        .await
+}
+
+async fn suspended(case: &Case) -> Outcome {
+    case.until("run", |phase, _| phase == Phase::Suspended)
+        .await
+}
+
+async fn cancel(case: &Case) -> Outcome {
+    case.start().await;
+    case.apply("run", &shell("sleep 3600")).await?;
+    case.running("run").await?;
+    cancelled(case).await
+}
+
+async fn held(case: &Case) -> Outcome {
+    case.start().await;
+    let mut spec = shell("true");
+    spec["suspend"] = json!(true);
+    case.apply("run", &spec).await?;
+    suspended(case).await
+}
+
+async fn cancel_before_start(case: &Case) -> Outcome {
+    held(case).await?;
+    cancelled(case).await
+}
+
+async fn suspended_at_first(case: &Case) -> Outcome {
+    held(case).await?;
+    set(case, "suspend", false).await?;
+    case.over("run").await
+}
+
+/// The second attempt is cancelled, as it would take as long as the first.
+async fn suspend_and_resume(case: &Case) -> Outcome {
+    case.start().await;
+    case.apply("run", &shell("sleep 3600")).await?;
+    case.running("run").await?;
+    set(case, "suspend", true).await?;
+    suspended(case).await?;
+    set(case, "suspend", false).await?;
+    case.running("run").await?;
+    cancelled(case).await
+}
+
+async fn deadline(case: &Case) -> Outcome {
+    case.start().await;
+    let mut spec = shell("sleep 3600");
+    spec["activeDeadlineSeconds"] = json!(3);
+    case.apply("run", &spec).await?;
+    case.over("run").await
+}
+
+/// No node is as the runner wants it.
+async fn start_deadline(case: &Case) -> Outcome {
+    case.start().await;
+    let mut spec = shell("true");
+    spec["startDeadlineSeconds"] = json!(6);
+    spec["runner"]["nodeSelector"] = json!({ "dvre.io/chaos": "nowhere" });
+    case.apply("run", &spec).await?;
+    case.over("run").await
+}
+
+/// With cwltool, which tries no step again by itself.
+async fn retry_of_a_failure(case: &Case) -> Outcome {
+    case.start().await;
+    let mut spec = shell("exit 7");
+    spec["engine"] = json!("Cwltool");
+    spec["retry"] = json!({ "policy": "OnAnyFailure", "limit": 1 });
+    case.apply("run", &spec).await?;
+    case.over("run").await
+}
+
+/// The runner's pod disappears at once. The second attempt is cancelled, as it would take long.
+async fn retry_of_a_lost_runner(case: &Case) -> Outcome {
+    case.start().await;
+    case.apply("run", &shell("sleep 3600")).await?;
+    case.running("run").await?;
+    let (now, first) = (
+        DeleteParams::default().grace_period(0),
+        "batch.kubernetes.io/job-name=run-1",
+    );
+    let pods = case.namespace.api::<Pod>();
+    let deleted = pods
+        .delete_collection(&now, &ListParams::default().labels(first))
+        .await;
+    deleted.map_err(|error| error.to_string())?;
+    case.until_status("run", |status| {
+        status.attempt == Some(2) && status.phase == Some(Phase::Running)
+    })
+    .await?;
+    cancelled(case).await
+}
+
+/// What is left of the run is removed, and the resource stays.
+async fn ttl(case: &Case) -> Outcome {
+    case.start().await;
+    let mut spec = missing_input();
+    spec["ttlSecondsAfterFinished"] = json!(1);
+    case.apply("run", &spec).await?;
+    case.over("run").await?;
+    case.wait("run-1", |job: Option<&Job>| job.is_none())
+        .await
+        .map(drop)
 }

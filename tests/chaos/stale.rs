@@ -34,6 +34,7 @@ const STALE: &[Stale] = &[
         scenario: Scenario {
             name: "the same name again, seen late",
             arguments: &[],
+            free: &[],
             drive: |case| Box::pin(again(case, &[RESOURCES], true)),
         },
         counts: TWICE,
@@ -42,6 +43,7 @@ const STALE: &[Stale] = &[
         scenario: Scenario {
             name: "the same name again, old one never seen to go",
             arguments: &[],
+            free: &[],
             drive: |case| Box::pin(again(case, &[RESOURCES], false)),
         },
         counts: TWICE,
@@ -50,6 +52,7 @@ const STALE: &[Stale] = &[
         scenario: Scenario {
             name: "the same name again, nothing seen",
             arguments: &[],
+            free: &[],
             drive: |case| Box::pin(again(case, &WATCHES, false)),
         },
         counts: TWICE,
@@ -58,6 +61,7 @@ const STALE: &[Stale] = &[
         scenario: Scenario {
             name: "the same name again, children seen late",
             arguments: &[],
+            free: &[],
             drive: |case| Box::pin(again(case, &[JOBS, PODS], true)),
         },
         counts: TWICE,
@@ -66,6 +70,7 @@ const STALE: &[Stale] = &[
         scenario: Scenario {
             name: "the same name again, operator down",
             arguments: &[],
+            free: &[],
             drive: |case| Box::pin(again_while_down(case)),
         },
         counts: TWICE,
@@ -74,6 +79,7 @@ const STALE: &[Stale] = &[
         scenario: Scenario {
             name: "the old Job of the same name will not go",
             arguments: &[],
+            free: &[],
             drive: |case| Box::pin(old_job_stays(case)),
         },
         counts: TWICE,
@@ -82,6 +88,7 @@ const STALE: &[Stale] = &[
         scenario: Scenario {
             name: "an orphaned Job of the same name",
             arguments: &[],
+            free: &[],
             drive: |case| Box::pin(orphaned_job(case)),
         },
         counts: ONCE,
@@ -90,6 +97,7 @@ const STALE: &[Stale] = &[
         scenario: Scenario {
             name: "pods seen late",
             arguments: &[],
+            free: &[],
             drive: |case| Box::pin(unobserved(case, &[PODS], true)),
         },
         counts: ONCE,
@@ -98,6 +106,7 @@ const STALE: &[Stale] = &[
         scenario: Scenario {
             name: "pods never seen to run",
             arguments: &[],
+            free: &[],
             drive: |case| Box::pin(unobserved(case, &[PODS], false)),
         },
         counts: ONCE,
@@ -106,6 +115,7 @@ const STALE: &[Stale] = &[
         scenario: Scenario {
             name: "Jobs seen late",
             arguments: &[],
+            free: &[],
             drive: |case| Box::pin(unobserved(case, &[JOBS], true)),
         },
         counts: ONCE,
@@ -114,6 +124,7 @@ const STALE: &[Stale] = &[
         scenario: Scenario {
             name: "Jobs and pods never seen to run",
             arguments: &[],
+            free: &[],
             drive: |case| Box::pin(unobserved(case, &[JOBS, PODS], false)),
         },
         counts: ONCE,
@@ -122,6 +133,7 @@ const STALE: &[Stale] = &[
         scenario: Scenario {
             name: "own writes never seen",
             arguments: &[],
+            free: &[],
             drive: |case| Box::pin(unobserved(case, &[RESOURCES], false)),
         },
         counts: ONCE,
