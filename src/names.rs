@@ -32,6 +32,8 @@ pub const NETWORK: &str = "dvre.io/network";
 pub const QUEUE_LABELS: [&str; 2] = ["kueue.x-k8s.io/queue-name", "kueue.x-k8s.io/priority-class"];
 /// Selects the Jobs and pods of this operator.
 pub const SELECTOR: &str = "app.kubernetes.io/managed-by=dvre-operator,dvre.io/workflow-uid";
+/// Label of a Job's pods: the uid of the Job, written by its controller.
+pub const JOB_UID: &str = "batch.kubernetes.io/controller-uid";
 /// Name of the container in which the engine runs.
 pub const RUNNER_CONTAINER: &str = "runner";
 

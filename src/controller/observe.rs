@@ -12,6 +12,7 @@ use kube::api::{ListParams, LogParams};
 use kube::{Api, ResourceExt};
 
 use super::children::owner_uid;
+use super::ending;
 use super::finalizer;
 use super::memory::Remembered;
 use super::plan::since;
@@ -157,9 +158,7 @@ pub async fn observe<'a>(
         }
         JobState::None => {}
         JobState::Live(job) => {
-            observed.pod = context
-                .pods
-                .get(&namespace, job.metadata.uid.as_deref().unwrap_or_default());
+            observed.pod = pod_of(context, &namespace, job).await?;
             let age = since(job.metadata.creation_timestamp.as_ref(), observed.now);
             if Duration::try_from(age).unwrap_or_default() >= PATIENCE {
                 let silent = match observed.pod.as_deref() {
@@ -204,6 +203,20 @@ async fn job_state(
         Some(job) if ours(&job) => JobState::Live(Arc::new(job)),
         _ => JobState::Vanished,
     })
+}
+
+/// The pod of a Job. The watch of pods may be behind that of Jobs, and a run whose Job is over would
+/// count as lost: then the server is asked.
+async fn pod_of(context: &Context, namespace: &str, job: &Job) -> Result<Option<Arc<Pod>>, Error> {
+    let uid = job.metadata.uid.as_deref().unwrap_or_default();
+    let pod = context.pods.get(namespace, uid);
+    if pod.is_some() || ending::without_pod(job).is_none() {
+        return Ok(pod);
+    }
+    let api: Api<Pod> = Api::namespaced(context.client.clone(), namespace);
+    let params = ListParams::default().labels(&format!("{}={uid}", names::JOB_UID));
+    let found = super::within(api.list(&params)).await?;
+    Ok(found.items.into_iter().next().map(Arc::new))
 }
 
 /// The ConfigMaps that a start reads.
@@ -279,4 +292,30 @@ async fn reported(context: &Context, namespace: &str, uid: &str) -> Option<Troub
         };
         Some(Trouble { reason, message })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::controller::fixtures::{context, job, pod, runner};
+
+    #[rstest]
+    #[case::under_way(json!({}), 0)]
+    #[case::over(json!({"conditions": [{"type": "Complete", "status": "True"}]}), 1)]
+    #[tokio::test]
+    async fn a_pod_that_no_watch_has_shown_is_asked_for_at_the_end(
+        #[case] status: Value,
+        #[case] asked: usize,
+    ) {
+        let pods = json!({"metadata": {}, "items": [pod(&runner(&json!({})))]});
+        let (context, requests) = context(move |_, _| (200, pods.clone()));
+        let job = job(json!({ "status": status }));
+        let found = pod_of(&context, "lab", &job).await.unwrap();
+        assert_eq!(found.is_some(), asked == 1);
+        let requests = requests.lock().unwrap();
+        assert_eq!(requests.len(), asked, "{requests:?}");
+    }
 }
