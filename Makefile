@@ -18,7 +18,7 @@ demo: ## Everything from a fresh checkout: cluster, images, operator, a first wo
 	@hack/demo
 
 .PHONY: test
-test: check unit plugin-test e2e ## All tests, end-to-end ones included; what CI runs
+test: check unit plugin-test e2e chaos-fast ## All tests, end-to-end ones included; what CI runs
 
 .PHONY: check
 check: ## Format, lints, licences, docs, chart and generated files; no cluster
@@ -35,6 +35,14 @@ plugin-test: ## Tests of the StreamFlow plugin against the real engine
 .PHONY: e2e
 e2e: deploy ## Tests against the cluster: API server, examples and every class of failure
 	@hack/e2e
+
+.PHONY: chaos
+chaos: deploy ## Every fault at every request of every scenario, old views, outage, soak; half an hour
+	@hack/chaos
+
+.PHONY: chaos-fast
+chaos-fast: deploy ## The part of it that takes a few minutes
+	@hack/chaos fast
 
 .PHONY: cluster
 cluster: ## Start the development cluster; the last line is the path of its kubeconfig

@@ -2,6 +2,7 @@
 //! observe → plan → apply → status, a file a step.
 
 pub mod apply;
+pub mod attempts;
 pub mod children;
 pub mod clean;
 pub mod ending;
@@ -10,13 +11,19 @@ pub mod finalizer;
 pub mod finished;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub mod follow;
 pub mod guarded;
 pub mod memory;
 pub mod observe;
 pub mod placement;
 pub mod plan;
 pub mod pod;
+pub mod queue;
+pub mod retention;
+pub mod retry;
+pub mod start;
 pub mod status;
+pub mod steer;
 pub mod stopped;
 pub mod tidy;
 pub mod unreadable;
@@ -200,15 +207,25 @@ pub async fn run(
         .filter_map(move |request| futures::future::ready(requested(request, &metrics)))
         .take_until(shutdown);
     let config = Config::default().concurrency(context.settings.concurrency);
-    applier(reconcile_boxed, retry_later, context, store, queue, config)
-        .for_each(|result| {
+    let retention = retention::run(context.clone(), {
+        let store = store.clone();
+        move |namespace: &str, name: &str, uid: &str| {
+            let known = store.get(&ObjectRef::new(name).within(namespace));
+            known.is_some_and(|known| known.metadata.uid.as_deref() == Some(uid))
+        }
+    });
+    let work =
+        applier(reconcile_boxed, retry_later, context, store, queue, config).for_each(|result| {
             // A child may outlive the sight of its resource, as when the run is over.
             if let Err(error @ kube::runtime::controller::Error::RunnerError(_)) = result {
                 tracing::error!(%error, "the controller's loop failed");
             }
             futures::future::ready(())
-        })
-        .await;
+        });
+    tokio::select! {
+        () = work => {}
+        () = retention => {}
+    }
 }
 
 fn watched<K>(
@@ -299,6 +316,9 @@ async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action
     context.jobs.ready().await;
     context.pods.ready().await;
     let observed = observe::observe(&context, workflow, context.memory.recall(&uid)).await?;
+    context
+        .memory
+        .update(&uid, |remembered| remembered.resumed = observed.resumed);
     let plan = plan::plan(&observed);
     let plan = apply::apply(&context, &observed, plan).await?;
     if let Some(status) = status::status(&observed, &plan) {

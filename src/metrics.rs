@@ -15,12 +15,18 @@ struct End {
     reason: &'static str,
 }
 
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct Cause {
+    reason: &'static str,
+}
+
 /// The operator's counters.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
     leader: Gauge,
     launched: Counter,
+    repeated: Family<Cause, Counter>,
     finished: Family<End, Counter>,
     reconciles: Counter,
     failures: Counter,
@@ -48,6 +54,12 @@ impl Default for Metrics {
             "Attempts whose Job was created",
             launched.clone(),
         );
+        let repeated = Family::<Cause, Counter>::default();
+        registry.register(
+            "attempts_repeated",
+            "Attempts that ended while their run did not, by reason; Evicted and RunnerLost are the cluster's",
+            repeated.clone(),
+        );
         registry.register(
             "runs_finished",
             "Runs that ended, by phase and reason; a rise of RunnerLost or InternalError deserves a look",
@@ -72,6 +84,7 @@ impl Default for Metrics {
             registry,
             leader,
             launched,
+            repeated,
             finished,
             reconciles,
             failures,
@@ -89,6 +102,12 @@ impl Metrics {
     /// An attempt's Job was created.
     pub fn launched(&self) {
         self.launched.inc();
+    }
+
+    /// An attempt ended, and its run did not.
+    pub fn repeated(&self, reason: Reason) {
+        let reason = reason.as_str();
+        self.repeated.get_or_create(&Cause { reason }).inc();
     }
 
     /// A run ended.

@@ -17,14 +17,23 @@ pub const WORKFLOW_UID: &str = "dvre.io/workflow-uid";
 /// Annotation of a Job that the operator stops: why, as JSON. It is written together with the stop,
 /// so that a restarted operator knows the reason.
 pub const STOPPED: &str = "dvre.io/stopped";
+/// Annotation of a Job: how many seconds after the end of its run it is kept.
+pub const TTL: &str = "dvre.io/ttl-seconds-after-finished";
+/// Name of the volume with a run's documents in its pod.
+pub const RUN_VOLUME: &str = "run";
 /// Finalizer of a resource whose run may leave something outside of the cluster.
 pub const FINALIZER: &str = "dvre.io/clean-up";
 /// Label of step pods: the sort that a pod is of.
 pub const STEPS: &str = "dvre.io/steps";
 /// Label of step pods: whether they may use the network.
 pub const NETWORK: &str = "dvre.io/network";
+/// Labels of a resource that its Job gets, too, and its step pods: they are those of
+/// [Kueue](https://kueue.sigs.k8s.io/docs/reference/labels-and-annotations/).
+pub const QUEUE_LABELS: [&str; 2] = ["kueue.x-k8s.io/queue-name", "kueue.x-k8s.io/priority-class"];
 /// Selects the Jobs and pods of this operator.
 pub const SELECTOR: &str = "app.kubernetes.io/managed-by=dvre-operator,dvre.io/workflow-uid";
+/// Label of a Job's pods: the uid of the Job, written by its controller.
+pub const JOB_UID: &str = "batch.kubernetes.io/controller-uid";
 /// Name of the container in which the engine runs.
 pub const RUNNER_CONTAINER: &str = "runner";
 
@@ -40,15 +49,24 @@ pub fn job(workflow: &str, attempt: i32) -> String {
     shorten(workflow, JOB_NAME_LIMIT - suffix.len()) + &suffix
 }
 
-/// Name of the ConfigMap of a run: `hello-run-3f2a91c0`. A resource that is created anew under its old
-/// name must not share it: a kubelet keeps an immutable ConfigMap, unwatched, as long as any pod on
-/// its node uses it, and would start the new run with the old workflow.
+/// Name of a ConfigMap of a run: `hello-run-3f2a91c07be4`. It follows from the content, too, as a name
+/// that is used again would do harm: a kubelet keeps an immutable ConfigMap, unwatched, as long as any
+/// pod on its node uses it, and would start a resource that was created anew with the old workflow; and
+/// a Job must never meet a ConfigMap that an earlier attempt made of other documents.
 #[must_use]
-pub fn config_map(workflow: &str, uid: &str) -> String {
+pub fn config_map(workflow: &str, uid: &str, data: &BTreeMap<String, String>) -> String {
+    let mut content = Sha256::new();
+    for text in [uid]
+        .into_iter()
+        .chain(data.iter().flat_map(|(key, text)| [key.as_str(), text]))
+    {
+        content.update(text.len().to_le_bytes());
+        content.update(text);
+    }
     format!(
         "{}-run-{}",
-        shorten(workflow, NAME_LIMIT - 13),
-        digest(uid, 8)
+        shorten(workflow, NAME_LIMIT - 17),
+        hexadecimal(&content.finalize(), 12)
     )
 }
 
@@ -78,10 +96,10 @@ pub fn network_policy(workflow: &str, uid: &str) -> String {
     )
 }
 
-/// Name of the Job that cleans up after a run.
+/// Name of the Job that cleans up after an attempt.
 #[must_use]
-pub fn clean_up(workflow: &str, uid: &str) -> String {
-    let suffix = format!("-clean-{}", digest(uid, 8));
+pub fn clean_up(workflow: &str, uid: &str, attempt: i32) -> String {
+    let suffix = format!("-clean-{}", digest(&format!("{uid}/{attempt}"), 8));
     shorten(workflow, JOB_NAME_LIMIT - suffix.len()) + &suffix
 }
 
@@ -122,8 +140,12 @@ fn shorten(name: &str, limit: usize) -> String {
 
 /// The first `length` hexadecimal digits of a text's SHA-256.
 fn digest(text: &str, length: usize) -> String {
+    hexadecimal(&Sha256::digest(text.as_bytes()), length)
+}
+
+fn hexadecimal(bytes: &[u8], length: usize) -> String {
     let mut hex = String::with_capacity(64);
-    for byte in Sha256::digest(text.as_bytes()) {
+    for byte in bytes {
         // Writing to a String never fails.
         let _ = write!(hex, "{byte:02x}");
     }
@@ -138,15 +160,18 @@ mod tests {
     #[test]
     fn short_names_stay_readable() {
         assert_eq!(job("hello", 1), "hello-1");
-        assert!(config_map("hello", "u-1").starts_with("hello-run-"));
-        assert_ne!(config_map("hello", "u-1"), config_map("hello", "u-2"));
+        let data = |text: &str| [("a".to_owned(), text.to_owned())].into();
+        let name = config_map("hello", "u-1", &data("x"));
+        assert!(name.starts_with("hello-run-"));
+        assert_ne!(name, config_map("hello", "u-2", &data("x")));
+        assert_ne!(name, config_map("hello", "u-1", &data("y")));
     }
 
     #[test]
     fn long_names_fit_and_stay_apart() {
         let (a, b) = ("x".repeat(253), "x".repeat(252) + "y");
         assert!(job(&a, 12).len() <= 63);
-        assert!(config_map(&a, "u-1").len() <= 253);
+        assert!(config_map(&a, "u-1", &[].into()).len() <= 253);
         assert!(event(&a, "uid", "Completed", 1).len() <= 253);
         assert_ne!(job(&a, 1), job(&b, 1));
         assert!(

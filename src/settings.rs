@@ -96,6 +96,15 @@ pub struct RunSettings {
     #[arg(long, env = "DVRE_FETCH_LIMIT_BYTES", default_value_t = 10 << 30)]
     pub fetch_limit_bytes: u64,
 
+    /// Seconds before the first other attempt of a run that failed; doubled with each further one, up to
+    /// 300.
+    #[arg(long, env = "DVRE_RETRY_BACKOFF_SECONDS", default_value_t = 10, value_parser = clap::value_parser!(i64).range(0..=300))]
+    pub retry_backoff_seconds: i64,
+
+    /// Seconds after a run's end when its Job, pods and ConfigMap are removed; never when not given.
+    #[arg(long, env = "DVRE_TTL_SECONDS_AFTER_FINISHED", value_parser = clap::value_parser!(i64).range(0..=315_360_000))]
+    pub ttl_seconds_after_finished: Option<i64>,
+
     /// Seconds that a run has to end cleanly when it is stopped.
     #[arg(long, env = "DVRE_GRACE_SECONDS", default_value_t = 20, value_parser = clap::value_parser!(i64).range(1..=3600))]
     pub grace_seconds: i64,

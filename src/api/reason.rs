@@ -40,8 +40,6 @@ pub enum Reason {
     InvalidDeployment,
     /// The workflow requires something that the engine or the deployment cannot give.
     UnsupportedRequirement,
-    /// The resource uses a field that this version accepts but does not serve.
-    UnsupportedField,
     /// An object with the name of one of the run's children belongs to somebody else.
     NameConflict,
     /// The API server refused one of the run's children.
@@ -94,7 +92,6 @@ impl Reason {
             Self::InvalidInputs => "InvalidInputs",
             Self::InvalidDeployment => "InvalidDeployment",
             Self::UnsupportedRequirement => "UnsupportedRequirement",
-            Self::UnsupportedField => "UnsupportedField",
             Self::NameConflict => "NameConflict",
             Self::ChildRefused => "ChildRefused",
             Self::ImagePullFailed => "ImagePullFailed",

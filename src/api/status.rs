@@ -13,7 +13,7 @@ pub const MAX_STEPS: usize = 100;
 /// Size of a whole status, in bytes of JSON.
 pub const MAX_STATUS_BYTES: usize = 64 * 1024;
 /// Attempts listed in status.
-pub const MAX_ATTEMPTS: usize = 32;
+pub const MAX_ATTEMPTS: usize = 64;
 /// Size of a message, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 1024;
 
@@ -63,9 +63,10 @@ pub struct DvreWorkflowStatus {
     #[schemars(length(max = 253))]
     pub job_name: Option<String>,
 
-    /// The attempts so far, the current one included once it runs. At most 32: of more, the last ones.
+    /// The attempts so far, the current one included once it runs. At most 64: of more, those that were
+    /// suspended are left out first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["number"]))]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["number"]))]
     pub attempts: Vec<AttemptStatus>,
 
     /// When the engine started, in the first attempt that came so far.

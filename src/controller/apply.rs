@@ -15,15 +15,19 @@ use serde_json::json;
 use super::children::owner_uid;
 use super::events;
 use super::finalizer;
+use super::follow::says_enough;
 use super::guarded::Metadata;
+use super::memory::Launched;
 use super::observe::{JobState, Observed};
 use super::plan::{Plan, View, stuck_interval};
 use super::pod::Trouble;
+use super::retention;
+use super::start;
 use super::tidy;
 use super::{Context, Error};
 use crate::api::{DvreWorkflowStatus, Phase, Reason};
 use crate::names::OPERATOR;
-use crate::render::{self, Run};
+use crate::render::{self, Objects, Run};
 
 /// When a Job that was just created is looked at although no event came.
 const FIRST_LOOK: Duration = Duration::from_secs(5);
@@ -50,14 +54,18 @@ pub async fn apply(context: &Context, observed: &Observed<'_>, plan: Plan) -> Re
             if observed.finalizer {
                 finalizer::release(context, metadata).await?;
             }
-            let outcome = observed.outcome.as_ref();
-            if outcome.is_none() && matches!(plan, Plan::Finish(_)) {
-                tidy::remove_step_pods(context, observed).await?;
-            }
-            if let Some(why) = outcome.and_then(|outcome| outcome.fallback.as_deref()) {
-                events::engine_fallback(context, observed, why).await;
+            if matches!(plan, Plan::Finish(_)) {
+                close(context, observed).await?;
             }
             Ok(plan)
+        }
+        Plan::Again(next) => {
+            close(context, observed).await?;
+            context.metrics.repeated(next.ending.reason);
+            context.memory.update(observed.uid, |remembered| {
+                remembered.clean_up_refused = None;
+            });
+            Ok(Plan::Again(next))
         }
         Plan::Release(trouble) => {
             if let Some(trouble) = &trouble {
@@ -76,35 +84,66 @@ pub async fn apply(context: &Context, observed: &Observed<'_>, plan: Plan) -> Re
             }
             Ok(Plan::Stop(stopped))
         }
+        Plan::Follow(view) => {
+            retention::keep(context, observed).await?;
+            Ok(Plan::Follow(view))
+        }
         other => Ok(other),
     }
 }
 
+/// What is done after each attempt.
+async fn close(context: &Context, observed: &Observed<'_>) -> Result<(), Error> {
+    let outcome = observed.outcome.as_ref();
+    if outcome.is_none() && !matches!(observed.job, JobState::None) {
+        tidy::remove_step_pods(context, observed).await?;
+    }
+    if let Some(why) = outcome.and_then(|outcome| outcome.fallback.as_deref()) {
+        events::engine_fallback(context, observed, why).await;
+    }
+    Ok(())
+}
+
 async fn launch(context: &Context, observed: &Observed<'_>, run: &Run) -> Result<Plan, Error> {
-    let objects = render::objects(run);
-    if let Err(refusal) = create(context, run, objects.config_map, observed.age()).await? {
+    let plan = create_all(context, observed, run, render::objects(run)).await?;
+    if matches!(plan, Plan::Reject(_)) && run.attempt == 1 {
+        // Nothing else would remove them before the resource goes.
+        tidy::withdraw(context, run).await?;
+    }
+    Ok(plan)
+}
+
+async fn create_all(
+    context: &Context,
+    observed: &Observed<'_>,
+    run: &Run,
+    objects: Objects,
+) -> Result<Plan, Error> {
+    if let Err(refusal) = create(context, observed, run, objects.config_map).await? {
         return Ok(refusal);
     }
     if let Some((account, binding)) = objects.access {
-        if let Err(refusal) = create(context, run, account, observed.age()).await? {
+        if let Err(refusal) = create(context, observed, run, account).await? {
             return Ok(refusal);
         }
-        if let Err(refusal) = create(context, run, binding, observed.age()).await? {
+        if let Err(refusal) = create(context, observed, run, binding).await? {
             return Ok(refusal);
         }
     }
     if let Some(policy) = objects.network_policy
-        && let Err(refusal) = create(context, run, policy, observed.age()).await?
+        && let Err(refusal) = create(context, observed, run, policy).await?
     {
         return Ok(refusal);
     }
-    let job = match create(context, run, objects.job, observed.age()).await? {
+    let job = match create(context, observed, run, objects.job).await? {
         Ok(job) => job,
         Err(refusal) => return Ok(refusal),
     };
     context.memory.update(&run.uid, |remembered| {
-        remembered.launched = true;
-        remembered.job_uid = job.uid();
+        remembered.launched = Some(Launched {
+            attempt: run.attempt,
+            job_uid: job.uid(),
+        });
     });
     context.metrics.launched();
     events::runner_job_created(context, observed, &job.name_any()).await;
@@ -113,7 +152,7 @@ async fn launch(context: &Context, observed: &Observed<'_>, run: &Run) -> Result
         reason: Reason::Starting,
         message: format!("Job {} was created", job.name_any()),
         since: None,
-        quiet: true,
+        quiet: says_enough(observed.status.phase),
         again: FIRST_LOOK,
     }))
 }
@@ -122,9 +161,9 @@ async fn launch(context: &Context, observed: &Observed<'_>, run: &Run) -> Result
 /// after a crash or a reply that was lost.
 async fn create<K>(
     context: &Context,
+    observed: &Observed<'_>,
     run: &Run,
     child: K,
-    age: Duration,
 ) -> Result<Result<K, Plan>, Error>
 where
     K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
@@ -167,13 +206,15 @@ where
                 }))),
             }
         }
-        Err(Error::Kube(kube::Error::Api(status))) => refused(&kind, &name, *status, age).map(Err),
+        Err(Error::Kube(kube::Error::Api(status))) => {
+            refused(observed, &kind, &name, *status).map(Err)
+        }
         Err(error) => Err(error),
     }
 }
 
 /// What a refusal by the API server means for the run.
-fn refused(kind: &str, name: &str, status: Status, age: Duration) -> Result<Plan, Error> {
+fn refused(observed: &Observed<'_>, kind: &str, name: &str, status: Status) -> Result<Plan, Error> {
     let message = format!("the API server refused {kind} {name}: {}", status.message);
     match status.code {
         // Quotas and admission policies may let it pass later.
@@ -184,7 +225,15 @@ fn refused(kind: &str, name: &str, status: Status, age: Duration) -> Result<Plan
             } else {
                 Reason::ChildRefused
             };
-            Ok(Plan::Hold(Trouble { reason, message }, stuck_interval(age)))
+            let (waited, deadline) = (observed.waited(), observed.start_deadline());
+            let cause = Trouble { reason, message };
+            if waited >= deadline {
+                return Ok(Plan::Reject(start::in_vain(cause, deadline)));
+            }
+            Ok(Plan::Hold(
+                cause,
+                stuck_interval(waited).min(deadline.saturating_sub(waited)),
+            ))
         }
         400 | 413 | 422 => Ok(Plan::Reject(Trouble {
             reason: Reason::ChildRefused,

@@ -61,6 +61,12 @@ impl<K: Resource + Clone> Index<K> {
         maps.live.get(&key).or_else(|| maps.gone.get(&key)).cloned()
     }
 
+    /// All that are there.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<K>> {
+        self.lock().live.values().cloned().collect()
+    }
+
     /// Forgets the deleted objects of a resource whose run is over.
     pub fn forget(&self, workflow_uid: &str) {
         let of_it = |object: &Arc<K>| {
@@ -96,7 +102,7 @@ impl<K: Resource + Clone> Index<K> {
             Event::Apply(object) => {
                 if let Some(key) = self.full_key(object) {
                     maps.gone.remove(&key);
-                    maps.live.insert(key, Arc::new(object.clone()));
+                    put(&mut maps.live, key, object);
                 }
                 workflow_of(object).into_iter().collect()
             }
@@ -120,7 +126,7 @@ impl<K: Resource + Clone> Index<K> {
             }
             Event::InitApply(object) => {
                 if let Some(key) = self.full_key(object) {
-                    maps.next.insert(key, Arc::new(object.clone()));
+                    put(&mut maps.next, key, object);
                 }
                 Vec::new()
             }
@@ -177,6 +183,18 @@ impl<K: Resource + Clone> Index<K> {
             };
             futures::stream::iter(concerned)
         })
+    }
+}
+
+/// Puts an object under its key, unless a newer one is there: a Job that was let go once more has a pod
+/// that still ends beside the one that starts.
+fn put<K: Resource + Clone>(map: &mut Map<K>, key: (String, String), object: &K) {
+    let known = map.get(&key);
+    let newer = known.is_some_and(|known| {
+        known.uid() != object.uid() && known.creation_timestamp() > object.creation_timestamp()
+    });
+    if !newer {
+        map.insert(key, Arc::new(object.clone()));
     }
 }
 

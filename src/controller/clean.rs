@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use k8s_openapi::api::batch::v1::Job;
 
-use super::ending::Ending;
 use super::observe::Observed;
 use super::placement;
 use super::plan::{Plan, View, since};
@@ -29,18 +28,13 @@ enum State {
     UnderWay,
 }
 
-/// The end of a run, once nothing of it is left.
-#[must_use]
-pub fn settled(observed: &Observed<'_>, mut ending: Ending) -> Plan {
+/// Whether nothing is left of an attempt, or something may be, for the reason given; what is to be done
+/// about it otherwise.
+pub fn settled(observed: &Observed<'_>) -> Result<Option<String>, Plan> {
     match state(observed) {
-        State::Over(trouble) => {
-            if let Some(trouble) = trouble {
-                ending.message = format!("{}; {trouble}", ending.message);
-            }
-            Plan::Finish(Box::new(ending))
-        }
-        State::Needed => Plan::Clean,
-        State::UnderWay => Plan::Follow(under_way(observed)),
+        State::Over(trouble) => Ok(trouble),
+        State::Needed => Err(Plan::Clean),
+        State::UnderWay => Err(Plan::Follow(under_way(observed))),
     }
 }
 
@@ -138,7 +132,7 @@ fn under_way(observed: &Observed<'_>) -> View {
     View {
         phase: observed.status.phase.unwrap_or(Phase::Running),
         reason: observed.status.reason.unwrap_or(Reason::Running),
-        message: "the run is over, and what it left outside of the cluster is being cleaned up"
+        message: "the attempt is over, and what it left outside of the cluster is being cleaned up"
             .to_owned(),
         since: None,
         quiet: observed.deleting || observed.status.phase != Some(Phase::Running),
@@ -164,6 +158,7 @@ pub fn with<T>(observed: &Observed<'_>, work: impl FnOnce(&CleanUp<'_>) -> T) ->
             .as_deref()
             .unwrap_or_default(),
         uid: observed.uid,
+        attempt: observed.attempt(),
         leftovers: &placement::leftovers(spec, observed.uid),
         hosts: &placement::hosts(spec),
         docker: spec

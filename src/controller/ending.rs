@@ -1,6 +1,7 @@
 //! Pure: how a run ended, by what its runner recorded and what is left of its pod and Job.
 
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::observe::Observed;
@@ -37,44 +38,27 @@ impl Ending {
     }
 }
 
-/// The end of a run whose Job is gone.
+/// The end of an attempt whose Job is gone.
 #[must_use]
 pub fn vanished(observed: &Observed<'_>) -> Ending {
-    if let Some(ending) = observed.pod.as_deref().and_then(|_| recorded(observed)) {
-        return ending;
-    }
     let name = observed.job_name();
-    Ending::failed(Trouble {
-        reason: Reason::RunnerLost,
-        message: format!(
-            "Job {name} was deleted before the run ended; create the resource anew to run it again"
-        ),
-    })
+    Ending {
+        times: times(observed),
+        ..Ending::failed(Trouble {
+            reason: Reason::RunnerLost,
+            message: format!("Job {name} was deleted before the run ended"),
+        })
+    }
 }
 
 /// The end that the runner recorded, unless it only says that somebody stopped the runner.
 #[must_use]
-pub fn recorded(observed: &Observed<'_>) -> Option<Ending> {
+pub fn of_itself(observed: &Observed<'_>) -> Option<Ending> {
     let outcome = observed.outcome.clone()?;
-    let pod = observed.pod.as_deref()?;
     let (phase, reason) = match outcome.phase {
         record::Phase::Succeeded => (Phase::Succeeded, Reason::Completed),
         record::Phase::Failed => (Phase::Failed, reason_of(outcome.reason)),
-        record::Phase::Cancelled | record::Phase::Unknown => {
-            let cause = pod::disruption(pod).unwrap_or_else(|| Trouble {
-                reason: Reason::RunnerLost,
-                message:
-                    "the runner was told to stop before the run ended: its Job or pod was deleted, \
-                          or its node shut down"
-                        .to_owned(),
-            });
-            let ending = Ending {
-                outcome: Some(outcome),
-                times: times(observed),
-                ..Ending::failed(cause)
-            };
-            return Some(ending);
-        }
+        record::Phase::Cancelled | record::Phase::Unknown => return None,
     };
     Some(Ending {
         phase,
@@ -83,6 +67,27 @@ pub fn recorded(observed: &Observed<'_>) -> Option<Ending> {
         times: times(observed),
         outcome: Some(outcome),
     })
+}
+
+/// The end of an attempt whose pod is over, or cannot be reached any more, before the run was.
+#[must_use]
+pub fn interrupted(observed: &Observed<'_>, pod: &Pod) -> Ending {
+    let cause = if observed.outcome.is_some() {
+        pod::disruption(pod).unwrap_or_else(|| Trouble {
+            reason: Reason::RunnerLost,
+            message:
+                "the runner was told to stop before the run ended: its Job or pod was deleted, or \
+                      its node shut down"
+                    .to_owned(),
+        })
+    } else {
+        pod::cause_of_end(pod)
+    };
+    Ending {
+        outcome: observed.outcome.clone(),
+        times: times(observed),
+        ..Ending::failed(cause)
+    }
 }
 
 fn reason_of(reason: record::Reason) -> Reason {

@@ -92,8 +92,11 @@ fn milestone(before: &DvreWorkflowStatus, status: &DvreWorkflowStatus) -> Option
         return None;
     }
     let (kind, action) = match status.phase? {
-        Phase::Succeeded => ("Normal", "Finish"),
-        Phase::Failed | Phase::Cancelled => ("Warning", "Finish"),
+        Phase::Succeeded | Phase::Cancelled => ("Normal", "Finish"),
+        Phase::Failed => ("Warning", "Finish"),
+        Phase::Suspended => ("Normal", "Suspend"),
+        Phase::Pending if reason == Reason::Queued => ("Normal", "Queue"),
+        Phase::Pending if reason == Reason::Retrying => ("Warning", "Retry"),
         Phase::Pending | Phase::Starting
             if !matches!(reason, Reason::Pending | Reason::Starting) =>
         {

@@ -4,6 +4,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
 use kube::api::{Patch, PatchParams};
@@ -15,28 +16,46 @@ use serde_json::json;
 
 use super::finalizer;
 use super::guarded::{Guarded, Metadata};
-use super::{Context, Error, within};
+use super::{Context, Error, retention, within};
 use crate::names::OPERATOR;
 
 /// The phases of runs that are not over, left out one by one: a field selector knows no "or".
 const FINISHED: &str = "status.phase!=,status.phase!=Pending,status.phase!=Starting,\
                         status.phase!=Running,status.phase!=Suspended,status.phase!=Cancelling";
 
+/// How many finished runs are worked on at one time.
+const CONCURRENCY: usize = 8;
+/// How often a status that could not be written is tried again, each time after twice the pause.
+const RETRIES: u32 = 8;
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
 /// Keeps the observed generation of finished runs true until `shutdown` resolves.
 pub async fn run(context: Arc<Context>, shutdown: impl Future<Output = ()>) {
     let config = watch::Config::default().fields(FINISHED);
-    watch::watcher(context.api::<Metadata>(), config)
+    let work = watch::watcher(context.api::<Metadata>(), config)
         .default_backoff()
-        .take_until(shutdown)
-        .for_each(|event| async {
-            if let Some(metadata) = changed(event, &context)
-                && let Err(error) = observe_generation(&context, &metadata).await
-            {
-                // The next change, or the next list, tries again.
-                tracing::warn!(%error, name = metadata.name, "a finished run's status could not be written");
+        .for_each_concurrent(CONCURRENCY, |event| async {
+            if let Some(metadata) = changed(event, &context) {
+                keep_trying(&context, &metadata).await;
             }
-        })
-        .await;
+        });
+    tokio::select! {
+        () = work => {}
+        () = shutdown => {}
+    }
+}
+
+/// Nothing else may ever happen to a finished run that would make this be tried again.
+async fn keep_trying(context: &Context, metadata: &ObjectMeta) {
+    let mut pause = FIRST_PAUSE;
+    for _ in 0..=RETRIES {
+        let Err(error) = observe_generation(context, metadata).await else {
+            return;
+        };
+        tracing::warn!(%error, name = metadata.name, "a finished run's status could not be written");
+        tokio::time::sleep(pause).await;
+        pause *= 2;
+    }
 }
 
 /// The metadata of a finished run whose spec was changed since its creation.
@@ -67,7 +86,11 @@ async fn observe_generation(context: &Context, metadata: &ObjectMeta) -> Result<
         return finalizer::release(context, found.meta()).await;
     }
     let generation = found.meta().generation.unwrap_or_default();
-    let Some(mut status) = found.object.ok().and_then(|workflow| workflow.status) else {
+    let metadata = found.metadata;
+    let Ok(workflow) = found.object else {
+        return Ok(());
+    };
+    let Some(mut status) = workflow.status.clone() else {
         return Ok(());
     };
     if status.observed_generation == generation
@@ -75,11 +98,12 @@ async fn observe_generation(context: &Context, metadata: &ObjectMeta) -> Result<
     {
         return Ok(());
     }
+    retention::keep_finished(context, &workflow).await?;
     for condition in &mut status.conditions {
         condition.observed_generation = Some(generation);
     }
     let patch = Patch::<()>::Json(serde_json::from_value(json!([
-        { "op": "test", "path": "/metadata/uid", "value": found.metadata.uid },
+        { "op": "test", "path": "/metadata/uid", "value": metadata.uid },
         { "op": "replace", "path": "/status/observedGeneration", "value": generation },
         { "op": "replace", "path": "/status/conditions", "value": status.conditions },
     ]))?);
@@ -99,7 +123,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::controller::fixtures::{context, hello};
+    use crate::controller::fixtures::{context, failure, hello};
 
     fn finished(observed: i64) -> Value {
         let mut object = serde_json::to_value(hello()).unwrap();
@@ -125,6 +149,21 @@ mod tests {
             .filter(|request| request.starts_with("PATCH"))
             .count();
         assert_eq!(patches, writes);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_write_is_tried_again() {
+        let refused = std::sync::atomic::AtomicBool::new(false);
+        let (context, requests) = context(move |method, _| match *method {
+            Method::GET => (200, finished(1)),
+            _ if refused.swap(true, std::sync::atomic::Ordering::Relaxed) => (200, finished(2)),
+            _ => failure(500, "InternalError", "no"),
+        });
+        let metadata = serde_json::from_value(finished(1)["metadata"].clone()).unwrap();
+        keep_trying(&context, &metadata).await;
+        let requests = requests.lock().unwrap();
+        let methods: Vec<&str> = requests.iter().map(|request| &request[..3]).collect();
+        assert_eq!(methods, ["GET", "PAT", "GET", "PAT"]);
     }
 
     #[tokio::test]

@@ -4,6 +4,8 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use jiff::Timestamp;
+
 use crate::api::DvreWorkflowStatus;
 
 /// What is remembered of one resource.
@@ -11,16 +13,25 @@ use crate::api::DvreWorkflowStatus;
 pub struct Remembered {
     /// The status that we wrote last.
     pub status: Option<DvreWorkflowStatus>,
-    /// Whether we created the current attempt's Job.
-    pub launched: bool,
-    /// Uid of that Job.
-    pub job_uid: Option<String>,
+    /// The last attempt whose Job we created.
+    pub launched: Option<Launched>,
+    /// When the run was first seen not to be suspended any more.
+    pub resumed: Option<Timestamp>,
     /// Whether the resource holds our finalizer, where we changed that.
     pub finalizer: Option<bool>,
     /// Why the API server refused the Job that cleans up.
     pub clean_up_refused: Option<String>,
     /// Errors in a row.
     pub failures: u32,
+}
+
+/// An attempt whose Job was created.
+#[derive(Clone, Debug)]
+pub struct Launched {
+    /// Its number.
+    pub attempt: i32,
+    /// Uid of its Job.
+    pub job_uid: Option<String>,
 }
 
 /// What is remembered of all resources, by uid.

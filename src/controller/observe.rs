@@ -12,12 +12,14 @@ use kube::api::{ListParams, LogParams};
 use kube::{Api, ResourceExt};
 
 use super::children::owner_uid;
+use super::ending;
 use super::finalizer;
 use super::memory::Remembered;
 use super::plan::since;
 use super::pod::{self, Trouble};
+use super::steer;
 use super::{Context, Error};
-use crate::api::{DvreWorkflow, DvreWorkflowStatus, Reason};
+use crate::api::{DvreWorkflow, DvreWorkflowStatus, Phase, Reason};
 use crate::names;
 use crate::runner::record::Outcome;
 use crate::settings::RunSettings;
@@ -56,6 +58,8 @@ pub struct Observed<'a> {
     /// The ConfigMaps that the spec reads, by name; None for one that does not exist. Filled only
     /// before the start.
     pub config_maps: BTreeMap<String, Option<ConfigMap>>,
+    /// When the run was first seen not to be suspended any more.
+    pub resumed: Option<Timestamp>,
     /// When this was.
     pub now: Timestamp,
     /// What the operator decides.
@@ -86,11 +90,11 @@ impl Observed<'_> {
         names::job(&self.workflow.name_any(), self.attempt())
     }
 
-    /// Time since the resource was created.
+    /// How long the current attempt could have been started already.
     #[must_use]
-    pub fn age(&self) -> Duration {
-        let age = since(self.workflow.metadata.creation_timestamp.as_ref(), self.now);
-        Duration::try_from(age).unwrap_or_default()
+    pub fn waited(&self) -> Duration {
+        let waited = self.now.duration_since(steer::waiting_since(self));
+        Duration::try_from(waited).unwrap_or_default()
     }
 
     /// How long an attempt may take until its engine runs.
@@ -126,32 +130,35 @@ pub async fn observe<'a>(
         clean_up: None,
         clean_up_refused: remembered.clean_up_refused,
         config_maps: BTreeMap::new(),
+        resumed: remembered.resumed,
         now: Timestamp::now(),
         settings: &context.settings.run,
     };
-    let is_final = observed
-        .status
-        .phase
-        .is_some_and(crate::api::Phase::is_final);
+    if observed.status.phase == Some(Phase::Suspended) {
+        let held = workflow.spec.suspend == Some(true);
+        observed.resumed = (!held).then(|| observed.resumed.unwrap_or(observed.now));
+    }
+    let is_final = observed.status.phase.is_some_and(Phase::is_final);
     if is_final || (observed.deleting && !observed.finalizer) {
         return Ok(observed);
     }
     let namespace = workflow.namespace().unwrap_or_default();
     if observed.finalizer {
-        let name = names::clean_up(&workflow.name_any(), observed.uid);
+        let name = names::clean_up(&workflow.name_any(), observed.uid, observed.attempt());
         observed.clean_up = context.jobs.get(&namespace, &name);
     }
-    let launched = remembered.launched || observed.status.job_name.is_some();
-    observed.job = job_state(context, &observed, &namespace, launched).await?;
+    let launched = remembered
+        .launched
+        .filter(|launched| launched.attempt == observed.attempt());
+    let was_launched = launched.is_some() || observed.status.job_name.is_some();
+    observed.job = job_state(context, &observed, &namespace, was_launched).await?;
     match &observed.job {
         JobState::None if !observed.deleting => {
             observed.config_maps = config_maps(context, workflow, &namespace).await?;
         }
         JobState::None => {}
         JobState::Live(job) => {
-            observed.pod = context
-                .pods
-                .get(&namespace, job.metadata.uid.as_deref().unwrap_or_default());
+            observed.pod = pod_of(context, &namespace, job).await?;
             let age = since(job.metadata.creation_timestamp.as_ref(), observed.now);
             if Duration::try_from(age).unwrap_or_default() >= PATIENCE {
                 let silent = match observed.pod.as_deref() {
@@ -165,8 +172,8 @@ pub async fn observe<'a>(
             }
         }
         JobState::Vanished => {
-            let uid = remembered.job_uid.as_deref().unwrap_or_default();
-            observed.pod = context.pods.get(&namespace, uid);
+            let uid = launched.and_then(|launched| launched.job_uid);
+            observed.pod = context.pods.get(&namespace, &uid.unwrap_or_default());
         }
     }
     if let Some(pod) = observed.pod.clone() {
@@ -196,6 +203,21 @@ async fn job_state(
         Some(job) if ours(&job) => JobState::Live(Arc::new(job)),
         _ => JobState::Vanished,
     })
+}
+
+/// The pod of a Job. The watch of pods may be behind that of Jobs, and a run whose Job is over would
+/// count as lost: then the server is asked.
+async fn pod_of(context: &Context, namespace: &str, job: &Job) -> Result<Option<Arc<Pod>>, Error> {
+    let uid = job.metadata.uid.as_deref().unwrap_or_default();
+    let pod = context.pods.get(namespace, uid);
+    if pod.is_some() || ending::without_pod(job).is_none() {
+        return Ok(pod);
+    }
+    let api: Api<Pod> = Api::namespaced(context.client.clone(), namespace);
+    let params = ListParams::default().labels(&format!("{}={uid}", names::JOB_UID));
+    let found = super::within(api.list(&params)).await?;
+    let newest = |pod: &Pod| pod.metadata.creation_timestamp.clone();
+    Ok(found.items.into_iter().max_by_key(newest).map(Arc::new))
 }
 
 /// The ConfigMaps that a start reads.
@@ -271,4 +293,30 @@ async fn reported(context: &Context, namespace: &str, uid: &str) -> Option<Troub
         };
         Some(Trouble { reason, message })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::controller::fixtures::{context, job, pod, runner};
+
+    #[rstest]
+    #[case::under_way(json!({}), 0)]
+    #[case::over(json!({"conditions": [{"type": "Complete", "status": "True"}]}), 1)]
+    #[tokio::test]
+    async fn a_pod_that_no_watch_has_shown_is_asked_for_at_the_end(
+        #[case] status: Value,
+        #[case] asked: usize,
+    ) {
+        let pods = json!({"metadata": {}, "items": [pod(&runner(&json!({})))]});
+        let (context, requests) = context(move |_, _| (200, pods.clone()));
+        let job = job(json!({ "status": status }));
+        let found = pod_of(&context, "lab", &job).await.unwrap();
+        assert_eq!(found.is_some(), asked == 1);
+        let requests = requests.lock().unwrap();
+        assert_eq!(requests.len(), asked, "{requests:?}");
+    }
 }

@@ -38,6 +38,8 @@ pub struct Request<'a> {
     pub entrypoint: &'a str,
     /// The ConfigMaps that the spec names.
     pub config_maps: &'a Found,
+    /// How many times the usual memory step pods get.
+    pub memory_factor: f64,
 }
 
 /// Finds a place for every step.
@@ -147,9 +149,13 @@ fn bindings(process: &Process, placed: &Placed) -> Vec<Binding> {
 }
 
 /// How often the engine tries a step in all. A step is only tried again when every failure is to be
-/// retried: the engine cannot tell why one failed.
+/// retried: the engine cannot tell why one failed. A `streamflow.yml` of the user's says so itself, and
+/// then the operator begins the whole run anew, as it does for cwltool.
 fn step_attempts(spec: &DvreWorkflowSpec) -> Option<i32> {
-    let retry = spec.retry.as_ref()?;
+    let retry = spec
+        .retry
+        .as_ref()
+        .filter(|_| spec.streamflow_from.is_none())?;
     let limit = retry.limit.unwrap_or(DEFAULT_RETRIES);
     (retry.policy == Some(RetryPolicy::OnAnyFailure) && limit > 0).then_some(limit + 1)
 }

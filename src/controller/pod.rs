@@ -1,5 +1,6 @@
 //! Pure: what a runner's pod says of itself.
 
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{
     ContainerState, ContainerStateTerminated, ContainerStateWaiting, Pod,
 };
@@ -7,6 +8,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::api::Reason;
 use crate::names::RUNNER_CONTAINER;
+
+/// How long a deleted pod may outlive its grace: a busy kubelet needs some seconds.
+const LOST_AFTER: SignedDuration = SignedDuration::from_secs(60);
 
 /// What keeps a pod from starting.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +52,14 @@ pub fn is_over(pod: &Pod) -> bool {
         .as_ref()
         .and_then(|status| status.phase.as_deref());
     terminated(pod).is_some() || matches!(phase, Some("Succeeded" | "Failed"))
+}
+
+/// Whether a pod should be gone by now and is not: the kubelet of its node does not answer. A deleted pod
+/// carries the time when its grace ends.
+#[must_use]
+pub fn is_lost(pod: &Pod, now: Timestamp) -> bool {
+    let deleted = pod.metadata.deletion_timestamp.as_ref();
+    deleted.is_some_and(|time| now.duration_since(time.0) > LOST_AFTER)
 }
 
 /// Marks the last state of a pod that was deleted: whatever it said, it is over.
@@ -139,7 +151,7 @@ pub fn cause_of_end(pod: &Pod) -> Trouble {
             reason: Reason::OutOfMemory,
             message: format!(
                 "the runner needed more memory than its limit and was killed (exit code {}): raise \
-                 spec.runner.resources.limits.memory",
+                 spec.runner.resources.limits.memory, or let spec.retry.memoryFactor do so",
                 ended.exit_code
             ),
         };
@@ -176,6 +188,10 @@ pub fn cause_of_end(pod: &Pod) -> Trouble {
                     .or(ended.reason.as_deref())
                     .unwrap_or("no message")
             ),
+        },
+        None if !is_over(pod) => Trouble {
+            reason: Reason::RunnerLost,
+            message: "the runner's pod was deleted, and its node does not answer".to_owned(),
         },
         None => Trouble {
             reason: Reason::RunnerLost,

@@ -1,16 +1,17 @@
 //! Pure: from what was observed and decided to the whole new status.
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
+use super::attempts;
 use super::ending::Ending;
-use super::observe::Observed;
-use super::plan::{Plan, View};
-use super::validate;
+use super::observe::{JobState, Observed};
+use super::plan::{Interlude, Plan, View};
 use crate::api::conditions::{self, Accepted, Verdict};
 use crate::api::status::{MAX_MESSAGE_BYTES, MAX_STATUS_BYTES, MAX_STEPS};
 use crate::api::{DvreWorkflowStatus, Engine, Phase, Reason, StepStatus};
 use crate::runner::record::{EngineName, Outcome, StepPhase, StepRecord, notable_steps};
+use crate::words::cut;
 
 /// The status that follows from a plan that was carried out; None when there is nothing to say.
 #[must_use]
@@ -29,20 +30,40 @@ pub fn status(observed: &Observed<'_>, plan: &Plan) -> Option<DvreWorkflowStatus
             Phase::Pending,
             cause.reason,
             &cause.message,
-            Accepted::Unknown,
+            known(observed),
+        ),
+        Plan::Suspend => verdict(
+            Phase::Suspended,
+            Reason::Suspended,
+            &suspended(observed),
+            known(observed),
         ),
         Plan::Reject(cause) => {
             status.completion_time = Some(Time(observed.now));
-            let refused = Accepted::No(cause.reason, shorten(&cause.message));
+            let refused = Accepted::No(cause.reason, cut(&cause.message, MAX_MESSAGE_BYTES));
             verdict(Phase::Failed, cause.reason, &cause.message, refused)
         }
         Plan::Follow(view) => {
             identify(observed, &mut status);
-            follow(&mut status, view, observed.workflow.spec.engine);
-            verdict(view.phase, view.reason, &view.message, accepted(observed))
+            follow(observed, &mut status, view);
+            verdict(view.phase, view.reason, &view.message, Accepted::Yes)
+        }
+        Plan::Again(next) => {
+            rewind(observed, &mut status, next);
+            verdict(next.phase, next.reason, &next.message, Accepted::Yes)
+        }
+        Plan::Finish(ending) if matches!(observed.job, JobState::None) => {
+            status.completion_time = Some(Time(observed.now));
+            verdict(
+                ending.phase,
+                ending.reason,
+                &ending.message,
+                known(observed),
+            )
         }
         Plan::Finish(ending) => {
             identify(observed, &mut status);
+            close(observed, &mut status, ending);
             finish(&mut status, ending, observed.now);
             verdict(ending.phase, ending.reason, &ending.message, Accepted::Yes)
         }
@@ -54,17 +75,30 @@ fn verdict(phase: Phase, reason: Reason, message: &str, accepted: Accepted) -> V
     Verdict {
         phase,
         reason,
-        message: shorten(message),
+        message: cut(message, MAX_MESSAGE_BYTES),
         accepted,
         truncated: None,
     }
 }
 
-/// A running run whose mutable fields ask for something that is not served goes on, and says so.
-fn accepted(observed: &Observed<'_>) -> Accepted {
-    match validate::unserved(&observed.workflow.spec) {
-        Some(message) => Accepted::No(Reason::UnsupportedField, message),
-        None => Accepted::Yes,
+/// Whether an earlier look accepted the spec.
+fn known(observed: &Observed<'_>) -> Accepted {
+    let accepted = |condition: &Condition| {
+        condition.type_ == conditions::ACCEPTED && condition.status == "True"
+    };
+    if observed.status.conditions.iter().any(accepted) {
+        Accepted::Yes
+    } else {
+        Accepted::Unknown
+    }
+}
+
+fn suspended(observed: &Observed<'_>) -> String {
+    let status = &observed.status;
+    match &status.message {
+        // It tells what came before, and is not written again.
+        Some(message) if status.reason == Some(Reason::Suspended) => message.clone(),
+        _ => "spec.suspend holds the run; set it to false to start it".to_owned(),
     }
 }
 
@@ -73,24 +107,51 @@ fn identify(observed: &Observed<'_>, status: &mut DvreWorkflowStatus) {
     status.job_name = Some(observed.job_name());
 }
 
-fn follow(status: &mut DvreWorkflowStatus, view: &View, asked: Engine) {
-    let engine = match asked {
+fn follow(observed: &Observed<'_>, status: &mut DvreWorkflowStatus, view: &View) {
+    let engine = match observed.workflow.spec.engine {
         Engine::Auto | Engine::StreamFlow => "streamflow",
         Engine::Cwltool => "cwltool",
     };
     if let Some(since) = &view.since {
-        status.start_time = Some(since.clone());
+        status.start_time.get_or_insert_with(|| since.clone());
+        let (number, job_name) = (observed.attempt(), observed.job_name());
+        attempts::begun(&mut status.attempts, number, &job_name, since);
         status
             .execution_engine
             .get_or_insert_with(|| engine.to_owned());
     }
 }
 
+fn close(observed: &Observed<'_>, status: &mut DvreWorkflowStatus, ending: &Ending) {
+    let (number, job_name) = (observed.attempt(), observed.job_name());
+    attempts::ended(
+        &mut status.attempts,
+        number,
+        &job_name,
+        ending,
+        observed.now,
+    );
+}
+
+/// Closes an attempt and makes room for the next.
+fn rewind(observed: &Observed<'_>, status: &mut DvreWorkflowStatus, next: &Interlude) {
+    close(observed, status, &next.ending);
+    attempts::explained(&mut status.attempts, &next.ending.message);
+    if let Some(started) = &next.ending.times.0 {
+        status.start_time.get_or_insert_with(|| started.clone());
+    }
+    status.attempt = Some(observed.attempt() + 1);
+    status.job_name = None;
+    status.execution_engine = None;
+    status.progress = None;
+    status.steps.clear();
+}
+
 fn finish(status: &mut DvreWorkflowStatus, ending: &Ending, now: Timestamp) {
     let (started, ended) = &ending.times;
     let recorded = ending.outcome.as_ref();
     if let Some(started) = started {
-        status.start_time = Some(started.clone());
+        status.start_time.get_or_insert_with(|| started.clone());
     }
     status.completion_time = Some(ended.clone().unwrap_or(Time(now)));
     let Some(outcome) = recorded else { return };
@@ -143,7 +204,10 @@ fn step(record: &StepRecord) -> StepStatus {
         start_time: record.start_time.map(Time),
         completion_time: record.completion_time.map(Time),
         exit_code: record.exit_code,
-        message: record.message.as_deref().map(shorten),
+        message: record
+            .message
+            .as_deref()
+            .map(|text| cut(text, MAX_MESSAGE_BYTES)),
     }
 }
 
@@ -197,18 +261,6 @@ fn sealed(
     status.reason = Some(verdict.reason);
     status.message = Some(verdict.message);
     status
-}
-
-/// Cuts a message to what status allows, at a character's border.
-fn shorten(message: &str) -> String {
-    if message.len() <= MAX_MESSAGE_BYTES {
-        return message.to_owned();
-    }
-    let mut end = MAX_MESSAGE_BYTES - '…'.len_utf8();
-    while !message.is_char_boundary(end) {
-        end -= 1;
-    }
-    format!("{}…", message.get(..end).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -27,8 +27,10 @@ impl Stopped {
         serde_json::from_str(job.annotations().get(names::STOPPED)?).ok()
     }
 
-    /// The merge patch that marks a Job and ends its pods. The Job stays, and with it what can be
-    /// seen of the attempt. The uid keeps it from hitting a later Job of the same name.
+    /// The merge patch that marks a Job and ends it for good: past its deadline, which a suspended Job
+    /// would not reach, the Job controller ends its pods, or never makes any. The Job stays, and with it
+    /// what can be seen of the attempt. A suspended Job would be started again by a queue that admitted
+    /// it. The uid keeps the patch from hitting a later Job of the same name.
     #[must_use]
     pub fn patch(&self, job: &Job) -> Value {
         json!({
@@ -37,7 +39,7 @@ impl Stopped {
                 // Plain strings always serialise.
                 "annotations": { names::STOPPED: serde_json::to_string(self).unwrap_or_default() },
             },
-            "spec": { "suspend": true },
+            "spec": { "suspend": false, "activeDeadlineSeconds": 0 },
         })
     }
 }

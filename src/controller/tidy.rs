@@ -1,15 +1,16 @@
 //! IO: what is done after a run that could not tidy up by itself.
 
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::api::{DeleteParams, ListParams, PostParams};
 use kube::{Api, ResourceExt};
 
 use super::observe::Observed;
 use super::plan::Plan;
+use super::retention::remove;
 use super::{Context, Error, clean, placement};
 use crate::names::{self, OPERATOR};
-use crate::render;
+use crate::render::{self, Run};
 
 /// Removes step pods that a killed runner could not: they would wait for it until the resource goes.
 pub async fn remove_step_pods(context: &Context, observed: &Observed<'_>) -> Result<(), Error> {
@@ -32,6 +33,11 @@ pub async fn remove_step_pods(context: &Context, observed: &Observed<'_>) -> Res
         }
         result => result.map(|_| ()),
     }
+}
+
+/// Removes the documents of a run that could not be launched.
+pub async fn withdraw(context: &Context, run: &Run) -> Result<(), Error> {
+    remove::<ConfigMap>(context, &run.namespace, &run.config_map, None).await
 }
 
 /// Creates the Job that cleans up. What the API server refuses is not tried again: a namespace that is

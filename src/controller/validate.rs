@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::{Resource, ResourceExt};
 use serde_json::{Map, Value};
 
 use super::observe::Observed;
 use super::placement::{self, Request};
 use super::pod::Trouble;
+use super::{retention, retry};
 use crate::api::sources::{CwlFrom, KeyRef};
-use crate::api::{DvreWorkflowSpec, Reason, RetryPolicy};
+use crate::api::{DvreWorkflow, DvreWorkflowSpec, Reason};
 use crate::cwl::{self, Known};
+use crate::names;
 use crate::render::Run;
 use crate::render::config_map::{self, DOCUMENTS_LIMIT};
 use crate::render::placement::{Kind, Placement};
@@ -25,9 +28,6 @@ const MAIN: &str = "main.cwl";
 pub fn run(observed: &Observed<'_>) -> Result<Run, Trouble> {
     let workflow = observed.workflow;
     let spec = &workflow.spec;
-    if let Some(message) = unserved(spec) {
-        return Err(refuse(Reason::UnsupportedField, message));
-    }
     let (files, entrypoint) = documents(spec, &observed.config_maps)?;
     let inputs = layers(spec, &observed.config_maps)?;
     check_size(&files, &inputs)?;
@@ -39,6 +39,7 @@ pub fn run(observed: &Observed<'_>) -> Result<Run, Trouble> {
         process: &process,
         entrypoint: &entrypoint,
         config_maps: &observed.config_maps,
+        memory_factor: memory_factor(observed),
     })?;
     let known = if inputs
         .iter()
@@ -59,7 +60,7 @@ pub fn run(observed: &Observed<'_>) -> Result<Run, Trouble> {
             block_owner_deletion: None,
             ..OwnerReference::default()
         });
-    let run = Run {
+    let mut run = Run {
         namespace: workflow.namespace().unwrap_or_default(),
         name: workflow.name_any(),
         uid: observed.uid.to_owned(),
@@ -71,6 +72,10 @@ pub fn run(observed: &Observed<'_>) -> Result<Run, Trouble> {
         volumes: spec.volumes.clone(),
         deployment: spec.deployment.clone(),
         placement,
+        config_map: String::new(),
+        queue: queue(workflow),
+        ttl_seconds: retention::seconds(spec, observed.settings),
+        memory_factor: memory_factor(observed),
         outputs: spec
             .outputs
             .as_ref()
@@ -78,8 +83,31 @@ pub fn run(observed: &Observed<'_>) -> Result<Run, Trouble> {
         runner: spec.runner.clone().unwrap_or_default(),
         settings: observed.settings.clone(),
     };
-    check_rendered(&run)?;
+    let data = config_map::data(&run);
+    check_rendered(&run, config_map::size(&data))?;
+    run.config_map = names::config_map(&run.name, &run.uid, &data);
     Ok(run)
+}
+
+/// The labels of a resource that its queue has to find on what is queued.
+fn queue(workflow: &DvreWorkflow) -> BTreeMap<String, String> {
+    let labels = workflow.labels().iter();
+    let labels = labels.filter(|(name, _)| names::QUEUE_LABELS.contains(&name.as_str()));
+    labels
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+/// How many times the usual memory an attempt gets, after those that had too little.
+fn memory_factor(observed: &Observed<'_>) -> f64 {
+    let retry = observed.workflow.spec.retry.as_ref();
+    let factor = match retry.and_then(|retry| retry.memory_factor.as_ref()) {
+        Some(IntOrString::Int(factor)) => f64::from(*factor),
+        // The schema allows nothing that is no number.
+        Some(IntOrString::String(factor)) => factor.parse().unwrap_or(1.0),
+        None => 1.0,
+    };
+    factor.powi(retry::out_of_memory(observed))
 }
 
 /// Requirements that the input object adds hold for all steps, so that no step may be in a place that
@@ -102,13 +130,12 @@ fn check_added(inputs: &Map<String, Value>, placement: &Placement) -> Result<(),
 }
 
 /// Checks that what was made of many places still fits beside the documents.
-fn check_rendered(run: &Run) -> Result<(), Trouble> {
+fn check_rendered(run: &Run, size: usize) -> Result<(), Trouble> {
     let placement = &run.placement;
     let pods = placement.pods().next().is_some();
     if placement.bindings.len() <= 1 && placement.custom.is_none() && !pods {
         return Ok(());
     }
-    let size = config_map::size(run);
     if size <= config_map::LIMIT {
         return Ok(());
     }
@@ -120,39 +147,6 @@ fn check_rendered(run: &Run) -> Result<(), Trouble> {
              documents smaller",
             config_map::LIMIT
         ),
-    ))
-}
-
-/// The first field of the spec that is accepted by the schema but not served by this version. It is
-/// refused rather than ignored.
-#[must_use]
-pub fn unserved(spec: &DvreWorkflowSpec) -> Option<String> {
-    let used = [
-        (
-            "activeDeadlineSeconds",
-            spec.active_deadline_seconds.is_some(),
-        ),
-        (
-            "retry.policy: OnInfrastructureFailure",
-            spec.retry.as_ref().is_some_and(|retry| {
-                !matches!(
-                    retry.policy,
-                    Some(RetryPolicy::OnAnyFailure | RetryPolicy::Never)
-                )
-            }),
-        ),
-        ("suspend: true", spec.suspend == Some(true)),
-        ("cancel: true", spec.cancel == Some(true)),
-        (
-            "ttlSecondsAfterFinished",
-            spec.ttl_seconds_after_finished.is_some(),
-        ),
-    ];
-    let unserved = used
-        .into_iter()
-        .find_map(|(field, used)| used.then_some(field))?;
-    Some(format!(
-        "spec.{unserved} is not served by this version of the operator: remove it"
     ))
 }
 

@@ -34,6 +34,8 @@ pub struct CleanUp<'a> {
     pub name: &'a str,
     /// Its uid.
     pub uid: &'a str,
+    /// Number of the attempt.
+    pub attempt: i32,
     /// What may be left.
     pub leftovers: &'a [Leftover],
     /// The ssh hosts of the run.
@@ -59,7 +61,7 @@ pub fn job(clean: &CleanUp<'_>) -> Job {
     };
     Job {
         metadata: ObjectMeta {
-            name: Some(names::clean_up(clean.name, clean.uid)),
+            name: Some(names::clean_up(clean.name, clean.uid, clean.attempt)),
             namespace: Some(clean.namespace.to_owned()),
             ..metadata.clone()
         },

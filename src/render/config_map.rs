@@ -34,7 +34,7 @@ const STREAMFLOW_FILE: &str = "streamflow.yml";
 #[must_use]
 pub fn config_map(run: &Run) -> ConfigMap {
     ConfigMap {
-        metadata: run.metadata(run.config_map_name(), "run"),
+        metadata: run.metadata(run.config_map.clone(), "run"),
         immutable: Some(true),
         data: Some(data(run)),
         ..ConfigMap::default()
@@ -74,7 +74,9 @@ pub fn items(run: &Run) -> Vec<KeyToPath> {
     items
 }
 
-fn data(run: &Run) -> BTreeMap<String, String> {
+/// What it holds, which does not depend on its name.
+#[must_use]
+pub fn data(run: &Run) -> BTreeMap<String, String> {
     // Plain structs with string keys always serialise.
     let run_json = serde_json::to_string_pretty(&run_file(run)).unwrap_or_default();
     let mut data = BTreeMap::from([
@@ -105,13 +107,10 @@ fn template_key(number: usize) -> String {
     format!("template-{number}")
 }
 
-/// How many bytes the ConfigMap of a run takes, as its limit counts.
+/// How many bytes a ConfigMap takes, as its limit counts.
 #[must_use]
-pub fn size(run: &Run) -> usize {
-    data(run)
-        .iter()
-        .map(|(key, text)| key.len() + text.len())
-        .sum()
+pub fn size(data: &BTreeMap<String, String>) -> usize {
+    data.iter().map(|(key, text)| key.len() + text.len()).sum()
 }
 
 fn texts(run: &Run) -> impl Iterator<Item = (usize, &String)> {

@@ -25,8 +25,17 @@ pub fn job(run: &Run) -> Job {
     labels.extend(names::labels(&run.name, &run.uid, "runner"));
     let mut annotations = run.runner.pod_annotations.clone();
     annotations.insert(names::WORKFLOW.to_owned(), run.name.clone());
+    let mut metadata = run.metadata(run.job_name(), "runner");
+    metadata
+        .labels
+        .get_or_insert_default()
+        .extend(run.queue.clone());
+    if let Some(seconds) = run.ttl_seconds {
+        let annotations = metadata.annotations.get_or_insert_default();
+        annotations.insert(names::TTL.to_owned(), seconds.to_string());
+    }
     Job {
-        metadata: run.metadata(run.job_name(), "runner"),
+        metadata,
         spec: Some(JobSpec {
             backoff_limit: Some(0),
             completions: Some(1),
@@ -96,9 +105,12 @@ fn container(run: &Run, parts: Parts, mounts: Vec<VolumeMount>) -> Container {
         ),
         image_pull_policy: Some(run.settings.runner_image_pull_policy.clone()),
         env: Some(env),
-        resources: Some(resources::merged(
-            &run.settings.runner_resources,
-            run.runner.resources.as_ref(),
+        resources: Some(resources::more_memory(
+            resources::merged(
+                &run.settings.runner_resources,
+                run.runner.resources.as_ref(),
+            ),
+            run.memory_factor,
         )),
         security_context: Some(parts.security.unwrap_or_else(|| SecurityContext {
             read_only_root_filesystem: Some(true),

@@ -35,6 +35,14 @@ pub struct Run {
     pub deployment: String,
     /// Where its steps run.
     pub placement: Placement,
+    /// Name of the ConfigMap with its documents.
+    pub config_map: String,
+    /// Labels with which a queue, such as Kueue, finds what it manages.
+    pub queue: BTreeMap<String, String>,
+    /// How many seconds after the end of the run its children are kept; None for as long as the resource.
+    pub ttl_seconds: Option<i64>,
+    /// How many times the usual memory the runner gets.
+    pub memory_factor: f64,
     /// Where outputs are kept.
     pub outputs: Option<Claim>,
     /// Settings of the runner's pod.
@@ -57,12 +65,6 @@ impl Run {
     #[must_use]
     pub fn job_name(&self) -> String {
         names::job(&self.name, self.attempt)
-    }
-
-    /// Name of the run's ConfigMap.
-    #[must_use]
-    pub fn config_map_name(&self) -> String {
-        names::config_map(&self.name, &self.uid)
     }
 
     /// Metadata of a child.

@@ -35,7 +35,7 @@ pub fn add(run: &Run, parts: &mut Parts) {
     environment(singularity, parts);
     if registries(run).is_some() {
         let items = vec![key(REGISTRIES_FILE, REGISTRIES_FILE)];
-        let volume = config_map_volume("registries", &run.config_map_name(), items);
+        let volume = config_map_volume("registries", &run.config_map, items);
         let mounts = vec![mount("registries", REGISTRIES_FOLDER, true)];
         parts.volumes.push((volume, mounts));
     }

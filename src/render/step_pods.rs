@@ -67,6 +67,7 @@ fn labels(run: &Run, pods: &Pods) -> BTreeMap<String, String> {
     set(names::STEPS, container_name(run, pods));
     let network = if pods.network { "full" } else { ISOLATED };
     set(names::NETWORK, network.to_owned());
+    labels.extend(run.queue.clone());
     labels
 }
 

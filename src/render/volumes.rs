@@ -9,6 +9,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use super::config_map::{OUTPUTS_FOLDER, SECRET_FILE, SECRETS_FOLDER, is_copied, items};
 use super::run::{InputLayer, Run};
 use crate::api::sources::Claim;
+use crate::names::RUN_VOLUME;
 use crate::runner::run_file::{DATA_FOLDER, RUN_FOLDER, VOLUMES_FOLDER, WORK_FOLDER};
 
 /// Copied ConfigMaps and Secrets live in memory, so that no Secret reaches the node's disk.
@@ -18,8 +19,8 @@ const DATA_SIZE_LIMIT: &str = "64Mi";
 pub fn volumes(run: &Run) -> Vec<(Volume, VolumeMount)> {
     let mut volumes = vec![
         (
-            config_map_volume("run", &run.config_map_name(), items(run)),
-            mount("run", RUN_FOLDER, true),
+            config_map_volume(RUN_VOLUME, &run.config_map, items(run)),
+            mount(RUN_VOLUME, RUN_FOLDER, true),
         ),
         (
             empty_dir("work", &run.settings.work_size_limit, None),

@@ -34,6 +34,22 @@ pub fn merged(
     merged
 }
 
+/// The same with some times as much memory, in whole mebibytes.
+#[must_use]
+pub fn more_memory(mut resources: ResourceRequirements, factor: f64) -> ResourceRequirements {
+    if factor > 1.0 {
+        for part in [&mut resources.limits, &mut resources.requests] {
+            let memory = part.as_mut().and_then(|part| part.get_mut("memory"));
+            if let Some(memory) = memory
+                && let Some(bytes) = number(memory)
+            {
+                memory.0 = format!("{:.0}Mi", (bytes * factor / 1_048_576.0).ceil());
+            }
+        }
+    }
+    resources
+}
+
 type Quantities = Option<BTreeMap<String, Quantity>>;
 
 fn merge(base: Quantities, own: Option<&BTreeMap<String, Quantity>>) -> Quantities {
@@ -109,6 +125,18 @@ mod tests {
     #[case("much", None)]
     fn numbers(#[case] text: &str, #[case] expected: Option<f64>) {
         assert_eq!(number(&Quantity(text.to_owned())), expected);
+    }
+
+    #[test]
+    fn more_memory_is_that_of_limit_and_request() {
+        let resources: ResourceRequirements = serde_json::from_str(
+            r#"{"limits":{"cpu":"1","memory":"1Gi"},"requests":{"memory":"100M"}}"#,
+        )
+        .unwrap();
+        let more = more_memory(resources.clone(), 1.5);
+        assert_eq!(more.limits.unwrap()["memory"].0, "1536Mi");
+        assert_eq!(more.requests.unwrap()["memory"].0, "144Mi");
+        assert_eq!(more_memory(resources.clone(), 1.0), resources);
     }
 
     #[test]

@@ -30,12 +30,17 @@ pub struct Namespace {
 impl Namespace {
     /// Creates a namespace under a Pod Security level, and waits until pods can be created in it.
     pub async fn new(purpose: &str, level: &str) -> Self {
+        Self::of("e2e", purpose, level).await
+    }
+
+    /// The same for another family of tests, whose name the namespace begins with.
+    pub async fn of(family: &str, purpose: &str, level: &str) -> Self {
         let client = Client::try_default()
             .await
             .expect("KUBECONFIG must name a cluster");
         let namespace = serde_json::from_value(json!({
             "metadata": {
-                "generateName": format!("e2e-{purpose}-"),
+                "generateName": format!("{family}-{purpose}-"),
                 "labels": { "pod-security.kubernetes.io/enforce": level, "dvre.io/e2e": purpose },
             }
         }));

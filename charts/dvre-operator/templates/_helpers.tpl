@@ -88,13 +88,14 @@ a large number with an exponent. */}}
 - apiGroups: [dvre.io]
   resources: [dvreworkflows/status]
   verbs: [patch]
-# By name only: what a workflow refers to, and the one that the run is made of.
+# By name only: what a workflow refers to, and the one that the run is made of. That one and the Jobs go
+# some time after the end of the run, where that is asked for.
 - apiGroups: [""]
   resources: [configmaps]
-  verbs: [get, create]
+  verbs: [get, create, delete]
 - apiGroups: [batch]
   resources: [jobs]
-  verbs: [get, list, watch, create, patch]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list, watch]

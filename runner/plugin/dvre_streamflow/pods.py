@@ -77,6 +77,11 @@ def unschedulable(pod: Pod) -> str | None:
     return None
 
 
+def gated(pod: Pod) -> bool:
+    """Return whether somebody, such as a queue, holds the pod back from the scheduler."""
+    return _condition(pod, "PodScheduled").get("reason") == "SchedulingGated"
+
+
 def _condition(pod: Pod, kind: str) -> dict[str, Any]:
     conditions = pod.get("status", {}).get("conditions") or []
     return next((c for c in conditions if c.get("type") == kind), {})

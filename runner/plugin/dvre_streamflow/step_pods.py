@@ -90,6 +90,9 @@ class StepPods:
                 self._judge(pod, troubled, now)
             if not waiting:
                 return
+            if any(pods.gated(pod) for pod in waiting):
+                # A queue may take as long as it likes.
+                deadline = now + (timeout or float("inf"))
             if now >= deadline:
                 self._give_up(waiting, now - start)
                 return

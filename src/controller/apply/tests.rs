@@ -32,6 +32,7 @@ fn job_exists(owner: Option<&'static str>) -> impl Fn(&Method, &str) -> (u16, Va
             "jobs.batch \"hello-1\" already exists",
         ),
         ("GET", "hello-1") => (200, child("hello-1", owner)),
+        ("DELETE", _) => failure(404, "NotFound", "there is none"),
         _ => (201, json!({"metadata": {"name": "event"}})),
     }
 }
@@ -81,10 +82,14 @@ async fn a_foreign_job_is_never_touched() {
         panic!("not refused")
     };
     assert_eq!(cause.reason, Reason::NameConflict);
+    let changed: Vec<_> = requests
+        .iter()
+        .filter(|request| request.starts_with("PATCH") || request.starts_with("DELETE"))
+        .collect();
+    assert_eq!(changed.len(), 1, "{changed:?}");
     assert!(
-        requests
-            .iter()
-            .all(|request| !request.starts_with("PATCH") && !request.starts_with("DELETE"))
+        changed[0].starts_with("DELETE /api/v1/namespaces/lab/configmaps/hello-run-"),
+        "only what was made for the run goes: {changed:?}"
     );
 }
 
@@ -115,7 +120,11 @@ async fn what_may_pass_later_is_held(
 
 #[tokio::test]
 async fn what_can_never_pass_is_refused() {
-    let (plan, _) = launched(|_, _| failure(422, "Invalid", "spec.template: Invalid value")).await;
+    let (plan, _) = launched(|method, _| match *method {
+        Method::POST => failure(422, "Invalid", "spec.template: Invalid value"),
+        _ => failure(404, "NotFound", "there is none"),
+    })
+    .await;
     assert!(matches!(plan.unwrap(), Plan::Reject(cause) if cause.reason == Reason::ChildRefused));
 }
 

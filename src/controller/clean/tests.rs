@@ -9,7 +9,7 @@ use crate::controller::plan::plan;
 
 fn slurm() -> DvreWorkflow {
     workflow(json!({
-        "cwl": echo(), "inputs": {"message": "x"}, "deployment": "hpc",
+        "cwl": echo(), "inputs": {"message": "x"}, "deployment": "hpc", "retry": {"policy": "Never"},
         "deployments": [{"name": "hpc", "slurm": {
             "ssh": {"host": "login", "user": "ada", "secretRef": {"name": "key"}}, "workdir": "/scratch",
         }}],
@@ -43,7 +43,7 @@ fn short(plan: &Plan) -> String {
 #[case::the_runner_did(record(true), None, "Finish: no")]
 #[case::killed(killed(), None, "Clean")]
 #[case::runner_could_not(record(false), None, "Clean")]
-#[case::under_way(killed(), Some(clean_up(&json!({}))), "Follow: the run is over, and what")]
+#[case::under_way(killed(), Some(clean_up(&json!({}))), "Follow: the attempt is over, and what")]
 #[case::done(killed(), Some(clean_up(&json!({"conditions": [{"type": "Complete", "status": "True"}]}))), "Finish: the runner was killed")]
 #[case::in_vain(record(false), Some(clean_up(&json!({"conditions": [{"type": "Failed", "status": "True"}]}))), "Finish: no; something of the run may be left on deployment hpc: Job hello-clean-1 failed")]
 fn a_run_ends_once_nothing_is_left(

@@ -18,12 +18,6 @@ const NOT_SHARED: [&str; 5] = ["version", "workflows", "deployments", "models", 
 /// Fills the placement from a file that speaks for the run; false when typed settings do.
 pub fn place(request: &Request<'_>, placement: &mut Placement) -> Result<bool, Trouble> {
     if let Some(from) = &request.spec.streamflow_from {
-        if super::step_attempts(request.spec).is_some() {
-            return Err(invalid(
-                "spec.retry: with a streamflow.yml of your own, its failureManager says how often a step \
-                 is tried",
-            ));
-        }
         let key = &from.config_map_key_ref;
         let text = validate::key(request.config_maps, key)?;
         let place = format!("ConfigMap {}, key {}", key.name, key.key);

@@ -66,11 +66,6 @@ pub fn cwltool(spec: &DvreWorkflowSpec, placement: &Placement) -> Cwltool {
 
 /// Checks that the engine that was asked for outright can do the work.
 pub fn check(spec: &DvreWorkflowSpec, cwltool: &Cwltool) -> Result<(), Trouble> {
-    if spec.engine == Engine::Cwltool && super::step_attempts(spec).is_some() {
-        return Err(invalid(
-            "spec.retry: cwltool does not try a step again: leave it out, or use StreamFlow",
-        ));
-    }
     match &cwltool.refused {
         Some(why) if spec.engine == Engine::Cwltool => {
             Err(invalid(format!("spec.engine is Cwltool, but {why}")))

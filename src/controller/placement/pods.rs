@@ -12,7 +12,7 @@ use crate::controller::pod::Trouble;
 use crate::controller::validate::refuse;
 use crate::cwl::needs::{Amount, Gpus, Resources, Step};
 use crate::render::placement::{Kind, Placement, Pods};
-use crate::settings::resources::number;
+use crate::settings::resources::{more_memory, number};
 
 /// Finds or makes the sort of pods for a step.
 pub fn place(
@@ -104,7 +104,7 @@ fn pods(
         number: 0,
         step: step.path.clone(),
         image: typed::image(name, image)?,
-        resources,
+        resources: more_memory(resources, request.memory_factor),
         network: step.needs.network.unwrap_or(false),
         replicas: target.replicas.unwrap_or(1),
         timeout_seconds: target

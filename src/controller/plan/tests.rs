@@ -2,6 +2,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::api::DvreWorkflow;
 use crate::controller::fixtures::{ended, hello, job, observed, runner, with_pod, workflow};
 
 const SUCCEEDED: &str = r#"{"version":1,"phase":"Succeeded","reason":"Completed","message":"1 step completed in 1.2 s"}"#;
@@ -30,6 +31,13 @@ fn unschedulable() -> Value {
     json!({"phase": "Pending", "conditions": [
         {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes are available"}
     ]})
+}
+
+/// A resource whose first attempt is the only one.
+fn once() -> DvreWorkflow {
+    let mut workflow = hello();
+    workflow.spec.retry = serde_json::from_value(json!({"policy": "Never"})).unwrap();
+    workflow
 }
 
 #[test]
@@ -106,7 +114,7 @@ fn an_ended_pod_ends_the_run(
     #[case] reason: Reason,
     #[case] message: &str,
 ) {
-    let workflow = hello();
+    let workflow = once();
     let Plan::Finish(ending) = plan(&with_pod(&workflow, 5, Some(status))) else {
         panic!("not over")
     };
@@ -204,6 +212,15 @@ fn a_stop_survives_a_restart_of_the_operator() {
         "the pod is still there"
     );
     observed.pod = None;
+    assert!(
+        matches!(plan(&observed), Plan::Follow(_)),
+        "a pod may just have been made"
+    );
+    let mut ended = job(stopped.patch(&job(json!({}))));
+    ended.status =
+        serde_json::from_value(json!({"conditions": [{"type": "Failed", "status": "True"}]}))
+            .unwrap();
+    observed.job = JobState::Live(std::sync::Arc::new(ended));
     let Plan::Finish(ending) = plan(&observed) else {
         panic!("not over")
     };
@@ -214,8 +231,8 @@ fn a_stop_survives_a_restart_of_the_operator() {
 }
 
 #[test]
-fn a_job_that_vanished_is_never_replaced() {
-    let workflow = hello();
+fn a_job_that_vanished_is_never_replaced_by_its_like() {
+    let workflow = once();
     let mut observed = observed(&workflow, 20);
     observed.job = JobState::Vanished;
     let Plan::Finish(ending) = plan(&observed) else {
@@ -240,7 +257,7 @@ fn a_result_that_was_recorded_counts_although_the_job_is_gone() {
 
 #[test]
 fn a_job_that_failed_without_a_pod_is_lost() {
-    let workflow = hello();
+    let workflow = once();
     let mut observed = with_pod(&workflow, 20, None);
     observed.job = JobState::Live(std::sync::Arc::new(job(json!({"status": {"conditions": [
         {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "Job has reached the specified backoff limit"}
@@ -277,7 +294,6 @@ fn a_missing_config_map_is_waited_for_and_then_refused() {
 #[case::inputs(json!({"cwl": crate::controller::fixtures::echo(), "inputs": {"message": 7}}), Reason::InvalidInputs)]
 #[case::missing(json!({"cwl": crate::controller::fixtures::echo()}), Reason::InvalidInputs)]
 #[case::deployment(json!({"cwl": crate::controller::fixtures::echo(), "deployment": "slurm"}), Reason::InvalidDeployment)]
-#[case::cancel(json!({"cwl": crate::controller::fixtures::echo(), "cancel": true}), Reason::UnsupportedField)]
 #[case::size(json!({"cwl": crate::controller::fixtures::echo(), "inputs": {"message": "x".repeat(1_000_001)}}), Reason::InvalidInputs)]
 fn what_cannot_run_is_refused(#[case] spec: Value, #[case] reason: Reason) {
     let workflow = workflow(spec);

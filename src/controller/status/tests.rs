@@ -200,26 +200,3 @@ fn a_thousand_steps_are_summed_up() {
     assert_eq!(status.progress.as_deref(), Some("2000/2000"));
     assert!(serde_json::to_string(&status).unwrap().len() <= MAX_STATUS_BYTES);
 }
-
-#[test]
-fn a_long_message_is_cut_at_a_character() {
-    assert_eq!(shorten(&"ä".repeat(2000)).len(), 1023);
-    assert!(shorten(&"ä".repeat(2000)).ends_with("ä…"));
-}
-
-#[test]
-fn a_field_that_is_not_served_is_named_on_a_running_run() {
-    let mut workflow = hello();
-    workflow.spec.cancel = Some(true);
-    let status = status(&with_pod(&workflow, 1, None), &follow(Phase::Running)).unwrap();
-    let accepted = status
-        .conditions
-        .iter()
-        .find(|c| c.type_ == "Accepted")
-        .unwrap();
-    assert_eq!(
-        (accepted.status.as_str(), accepted.reason.as_str()),
-        ("False", "UnsupportedField")
-    );
-    assert_eq!(status.phase, Some(Phase::Running));
-}
