@@ -13,7 +13,7 @@ use tower::filter::FilterLayer;
 
 use crate::api::schema;
 use crate::controller::{self, Context};
-use crate::lease::Candidate;
+use crate::lease::{Candidate, Lost};
 use crate::metrics::Metrics;
 use crate::settings::election::ElectionSettings;
 use crate::settings::{RunSettings, Settings};
@@ -86,25 +86,29 @@ async fn operate(settings: Settings) -> Result<(), String> {
     let context = Arc::new(Context::new(client, settings, Arc::new(Metrics::default())));
     let listen = listener.local_addr().map_err(|error| error.to_string())?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), %listen, "operator starts");
-    let work = async {
-        context.lead();
-        let controller = controller::run(context.clone(), stop.asked());
-        let finished = controller::finished::run(context.clone(), stop.asked());
-        let work = async { tokio::join!(controller, finished) }.map(|((), ())| ());
-        stop.drain(work, || !context.is_ready()).await;
-    };
-    let work = async {
-        match candidate {
-            Some(candidate) => candidate.lead(work, stop.asked()).await,
-            None => Ok(work.await),
+    let led = async {
+        let work = work(&context, &stop);
+        match &candidate {
+            Some(candidate) => candidate.lead(work, stop.asked()).await?,
+            None => work.await,
         }
+        Ok::<(), Lost>(())
     };
     tokio::select! {
         served = server::serve(listener, context.clone()) => served.map_err(|error| error.to_string())?,
-        done = work => done.map_err(|error| error.to_string())?,
+        done = led => done.map_err(|error| error.to_string())?,
     }
     tracing::info!("operator ends");
     Ok(())
+}
+
+/// Everything that an operator does while no other does it.
+async fn work(context: &Arc<Context>, stop: &Stop) {
+    context.lead();
+    let controller = controller::run(context.clone(), stop.asked());
+    let finished = controller::finished::run(context.clone(), stop.asked());
+    let all = async { tokio::join!(controller, finished) };
+    stop.drain(all.map(|_| ()), || !context.is_ready()).await;
 }
 
 /// A client for the work and, with election, who wants to lead. That client writes only while it leads;

@@ -191,7 +191,7 @@ async fn seconds<T>(work: impl Future<Output = T>) -> (u64, T) {
 }
 
 async fn never() {
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -353,7 +353,7 @@ async fn a_short_outage_costs_nothing() {
         never().await;
     };
     tokio::select! {
-        result = candidate.lead(sleep(Duration::from_secs(60)), never()) => result.unwrap(),
+        result = candidate.lead(sleep(Duration::from_mins(1)), never()) => result.unwrap(),
         () = outage => {}
     }
 }
@@ -370,7 +370,7 @@ async fn an_answer_that_was_lost_is_no_loss_of_the_lease() {
         never().await;
     };
     tokio::select! {
-        result = candidate.lead(sleep(Duration::from_secs(60)), never()) => result.unwrap(),
+        result = candidate.lead(sleep(Duration::from_mins(1)), never()) => result.unwrap(),
         () = trouble => {}
     }
     assert_eq!(server.holder(), None, "it is given back");
