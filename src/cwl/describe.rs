@@ -158,7 +158,7 @@ fn process(node: &Node<'_>, types: &mut Types) -> Result<ProcessDescription, Pro
     let file = at.file.rsplit('/').next().unwrap_or_default();
     let outputs = tool::outputs(at, version, types)?;
     let mut described = ProcessDescription {
-        id: place.replacen("#/", "#", 1),
+        id: place.replacen("#/", "#", 1).replacen("#$graph/", "#", 1),
         name: place
             .split_once('#')
             .map_or(file, |(_, id)| short(id))

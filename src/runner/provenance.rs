@@ -36,6 +36,8 @@ use plan::Plan;
 const ROOT: &str = "./";
 const RUN: &str = "#run";
 const OPERATOR: &str = "#dvre-operator";
+const CWL: &str = "https://w3id.org/workflowhub/workflow-ro-crate#cwl";
+const BIOSCHEMAS: &str = "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE";
 const TERMS: &str = "https://w3id.org/ro/terms/workflow-run#";
 /// The profiles that every crate here obeys, with their versions.
 const PROFILES: [(&str, &str, &str); 3] = [
@@ -111,6 +113,7 @@ pub fn write(facts: &Facts, store: &mut Store) -> io::Result<String> {
     let resource = resource::yaml(facts.provenance, facts.run, facts.layout, &texts)?;
     place.write_resource(&mut graph, &facts.redactor.text(&resource))?;
     run(&mut graph, facts);
+    let target = place.make_way()?;
     place.name_records(&mut graph, facts.attempt);
     let (entry, _) = facts
         .run
@@ -139,7 +142,8 @@ pub fn write(facts: &Facts, store: &mut Store) -> io::Result<String> {
     profiles(&mut graph, main, ran);
     let mut metadata = json!({ "@context": context(), "@graph": graph.into_value() });
     facts.redactor.value(&mut metadata);
-    place.write_metadata(&metadata)
+    place.write_metadata(&target, &metadata)?;
+    Ok(target)
 }
 
 fn context() -> Value {
@@ -196,6 +200,14 @@ fn main_entity(graph: &mut Graph, files: &Files, path: &str) -> bool {
     );
     graph.set(&id, "version", json!(files.version(&id)));
     graph.set(&id, "url", json!({ "@id": id }));
+    graph.set(&id, "conformsTo", json!({ "@id": BIOSCHEMAS }));
+    graph.put(
+        CWL,
+        &["ComputerLanguage"],
+        json!({"name": "Common Workflow Language", "alternateName": "CWL",
+            "url": {"@id": "https://www.commonwl.org/"}}),
+    );
+    graph.link(&id, "programmingLanguage", CWL);
     graph.link(ROOT, "mainEntity", &id);
     true
 }

@@ -70,7 +70,7 @@ pub fn steps(
             step.phase,
             &actions,
         ));
-        nest(graph, context, &step.name, step, &planned, &mut controls);
+        nest(graph, context, &step.name, step, &mut controls);
     }
     controls
 }
@@ -235,7 +235,6 @@ fn nest(
     context: &Context,
     path: &str,
     step: &StepRecord,
-    inner: &Planned,
     controls: &mut Vec<String>,
 ) {
     let Some((outer, _)) = path.rsplit_once('/').filter(|(outer, _)| !outer.is_empty()) else {
@@ -244,7 +243,6 @@ fn nest(
     let Some(planned) = context.plan.find(outer) else {
         return;
     };
-    debug_assert_eq!(inner.workflow, planned.process, "{path}");
     let id = format!("#workflow{}", escape(outer));
     let succeeded = step.phase == StepPhase::Succeeded;
     if graph.has(&id) {
@@ -252,6 +250,11 @@ fn nest(
             let error = format!("step {path} did not succeed");
             graph.set(&id, "actionStatus", status(false));
             graph.set(&id, "error", json!(error));
+            graph.set(
+                &format!("#step{}", escape(outer)),
+                "actionStatus",
+                status(false),
+            );
         }
     } else {
         let start = step.start_time.unwrap_or(context.end);
@@ -277,11 +280,11 @@ fn nest(
         "endTime",
         json!(time(step.completion_time.unwrap_or(context.end))),
     );
-    nest(graph, context, outer, step, &planned, controls);
+    nest(graph, context, outer, step, controls);
 }
 
 /// The two that the profiles know.
 pub fn status(succeeded: bool) -> Value {
     let status = if succeeded { "Completed" } else { "Failed" };
-    json!({"@id": format!("http://schema.org/{status}ActionStatus")})
+    json!(format!("http://schema.org/{status}ActionStatus"))
 }

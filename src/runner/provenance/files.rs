@@ -115,13 +115,13 @@ impl<'a> Files<'a> {
         graph.link(super::ROOT, "hasPart", &id);
     }
 
-    /// Writes the metadata; gives back where, below the folder for outputs.
+    /// Where the metadata goes, below the folder for outputs.
     ///
     /// What another run or attempt has written there is kept in that one's folder. What somebody else
     /// has written stays, and this goes to a folder of its own.
-    pub fn write_metadata(&mut self, crate_: &Value) -> io::Result<String> {
+    pub fn make_way(&mut self) -> io::Result<String> {
         let root = self.store.path(METADATA_FILE);
-        let target = match fs::symlink_metadata(&root) {
+        Ok(match fs::symlink_metadata(&root) {
             Err(_) => METADATA_FILE.to_owned(),
             Ok(there) => match owner(&root, &there) {
                 Some((uid, attempt)) => {
@@ -132,10 +132,13 @@ impl<'a> Files<'a> {
                 }
                 None => format!("{}/{METADATA_FILE}", self.folder),
             },
-        };
-        let text = serde_json::to_vec_pretty(crate_)?;
-        self.store.bytes(Path::new(&target), &text)?;
-        Ok(target)
+        })
+    }
+
+    /// Writes the metadata.
+    pub fn write_metadata(&mut self, target: &str, metadata: &Value) -> io::Result<()> {
+        self.store
+            .bytes(Path::new(target), &serde_json::to_vec_pretty(metadata)?)
     }
 }
 

@@ -33,6 +33,11 @@ impl Graph {
         id.to_owned()
     }
 
+    /// How many entities there are.
+    pub fn len(&self) -> usize {
+        self.entities.len()
+    }
+
     /// Whether an entity is there.
     pub fn has(&self, id: &str) -> bool {
         self.index.contains_key(id)

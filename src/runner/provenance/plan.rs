@@ -2,11 +2,10 @@
 
 use serde_json::json;
 
+use super::CWL;
 use super::files::Files;
-use super::graph::{Graph, below, escape};
+use super::graph::{Graph, below};
 use crate::cwl::{Description, Parameter, ProcessDescription, Source};
-
-const PARTS: &str = "softwareVersion";
 
 /// The workflow as entities, and the way from the engine's step paths to them. A tool that is run by
 /// itself is a workflow of one step, `/`.
@@ -54,7 +53,10 @@ impl Plan {
             ids,
             tool,
         };
-        plan.language(graph);
+        let version = plan.description.version;
+        let address = format!("https://w3id.org/cwl/{version}/");
+        graph.set(CWL, "version", json!(version));
+        graph.set(CWL, "identifier", json!({ "@id": address }));
         for (process, id) in plan.description.processes.iter().zip(&plan.ids) {
             plan.process(graph, files, process, id);
         }
@@ -65,24 +67,6 @@ impl Plan {
             plan.wrap(graph, process, tool);
         }
         plan
-    }
-
-    fn language(&self, graph: &mut Graph) {
-        let version = self.description.version;
-        graph.put(
-            "https://w3id.org/workflowhub/workflow-ro-crate#cwl",
-            &["ComputerLanguage"],
-            json!({
-                "name": "Common Workflow Language", "alternateName": "CWL", "version": version,
-                "identifier": {"@id": format!("https://w3id.org/cwl/{version}/")},
-                "url": {"@id": "https://www.commonwl.org/"},
-            }),
-        );
-        graph.link(
-            &self.main,
-            "programmingLanguage",
-            "https://w3id.org/workflowhub/workflow-ro-crate#cwl",
-        );
     }
 
     fn process(&self, graph: &mut Graph, files: &Files, process: &ProcessDescription, id: &str) {
@@ -114,7 +98,7 @@ impl Plan {
             if !id.contains('#') {
                 graph.set(id, "@type", json!(["File", "SoftwareApplication"]));
             }
-            graph.set(id, PARTS, json!(version));
+            graph.set(id, "softwareVersion", json!(version));
         }
         if id != file || process.text.is_some() {
             let text = process.text.as_deref().unwrap_or("A part of the document");
@@ -279,7 +263,7 @@ impl Plan {
 }
 
 fn connection(graph: &mut Graph, from: &str, to: &str, receiver: &str) {
-    let id = format!("#connection/{}-{}", escape(from), escape(to));
+    let id = format!("#connection/{}", graph.len());
     graph.put(
         &id,
         &["ParameterConnection"],
