@@ -70,6 +70,8 @@ pub struct Context {
     pub jobs: Arc<Index<Job>>,
     /// Runner pods, by the uid of their Job.
     pub pods: Arc<Index<Pod>>,
+    /// Whether another operator works, or has to be waited for.
+    pub standby: AtomicBool,
     /// Whether the first list of resources has arrived.
     pub listed: AtomicBool,
     /// What we wrote last.
@@ -113,20 +115,39 @@ async fn within<T>(request: impl Future<Output = kube::Result<T>>) -> Result<T, 
     }
 }
 
+/// Name of this process for people: that of its pod.
+#[must_use]
+pub fn instance() -> String {
+    std::env::var("HOSTNAME").unwrap_or_else(|_| names::OPERATOR.to_owned())
+}
+
 impl Context {
     /// Makes the context of a controller.
     #[must_use]
     pub fn new(client: Client, settings: Settings, metrics: Arc<Metrics>) -> Self {
         Self {
             client,
+            standby: AtomicBool::new(settings.election.leader_elect),
             settings,
             jobs: Arc::new(children::jobs()),
             pods: Arc::new(children::pods()),
             listed: AtomicBool::new(false),
             memory: Memory::default(),
             metrics,
-            instance: std::env::var("HOSTNAME").unwrap_or_else(|_| names::OPERATOR.to_owned()),
+            instance: instance(),
         }
+    }
+
+    /// From now on this operator works.
+    pub fn lead(&self) {
+        self.standby.store(false, Ordering::Relaxed);
+        self.metrics.leads();
+    }
+
+    /// Whether this operator leaves the work to another.
+    #[must_use]
+    pub fn stands_by(&self) -> bool {
+        self.standby.load(Ordering::Relaxed)
     }
 
     /// Whether the watches have shown what there is.

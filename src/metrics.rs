@@ -4,6 +4,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use crate::api::{Phase, Reason};
@@ -23,6 +24,7 @@ struct Cause {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    leader: Gauge,
     launched: Counter,
     repeated: Family<Cause, Counter>,
     finished: Family<End, Counter>,
@@ -41,6 +43,12 @@ impl Default for Metrics {
             Counter::default(),
         );
         let finished = Family::<End, Counter>::default();
+        let leader = Gauge::default();
+        registry.register(
+            "leader",
+            "1 while this operator works, 0 while it stands by; the sum over all should be 1",
+            leader.clone(),
+        );
         registry.register(
             "runs_launched",
             "Attempts whose Job was created",
@@ -74,6 +82,7 @@ impl Default for Metrics {
         );
         Self {
             registry,
+            leader,
             launched,
             repeated,
             finished,
@@ -85,6 +94,11 @@ impl Default for Metrics {
 }
 
 impl Metrics {
+    /// This operator works, and no other.
+    pub fn leads(&self) {
+        self.leader.set(1);
+    }
+
     /// An attempt's Job was created.
     pub fn launched(&self) {
         self.launched.inc();

@@ -2,6 +2,7 @@
 //! meaning. The Helm chart sets them from its values.
 
 pub mod deployments;
+pub mod election;
 pub mod resources;
 pub mod streamflow;
 
@@ -12,6 +13,7 @@ use clap::{Args, ValueEnum};
 use k8s_openapi::api::core::v1::ResourceRequirements;
 
 use deployments::DeploymentSettings;
+use election::ElectionSettings;
 
 /// Settings of the operator.
 #[derive(Args, Clone, Debug)]
@@ -35,6 +37,10 @@ pub struct Settings {
     /// What to log, such as `info` or `dvre_operator=debug`.
     #[arg(long, env = "DVRE_LOG", default_value = "info")]
     pub log: String,
+
+    /// Which of several operators works.
+    #[command(flatten)]
+    pub election: ElectionSettings,
 
     /// Settings of the runs.
     #[command(flatten)]
