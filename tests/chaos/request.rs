@@ -129,7 +129,7 @@ fn patched(body: &Value) -> String {
 /// A name or text without the hashes and generated suffixes in it.
 pub fn masked(text: &str) -> String {
     static HASH: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"([-.])[0-9a-f]{8}(?:[0-9a-f]{8})?\b").unwrap());
+        LazyLock::new(|| Regex::new(r"([-.])(?:[0-9a-f]{8}|[0-9a-f]{12}|[0-9a-f]{16})\b").unwrap());
     HASH.replace_all(text, "$1*").into_owned()
 }
 
