@@ -14,11 +14,17 @@ struct End {
     reason: &'static str,
 }
 
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct Cause {
+    reason: &'static str,
+}
+
 /// The operator's counters.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
     launched: Counter,
+    repeated: Family<Cause, Counter>,
     finished: Family<End, Counter>,
     reconciles: Counter,
     failures: Counter,
@@ -39,6 +45,12 @@ impl Default for Metrics {
             "runs_launched",
             "Attempts whose Job was created",
             launched.clone(),
+        );
+        let repeated = Family::<Cause, Counter>::default();
+        registry.register(
+            "attempts_repeated",
+            "Attempts that ended while their run did not, by reason; Evicted and RunnerLost are the cluster's",
+            repeated.clone(),
         );
         registry.register(
             "runs_finished",
@@ -63,6 +75,7 @@ impl Default for Metrics {
         Self {
             registry,
             launched,
+            repeated,
             finished,
             reconciles,
             failures,
@@ -75,6 +88,12 @@ impl Metrics {
     /// An attempt's Job was created.
     pub fn launched(&self) {
         self.launched.inc();
+    }
+
+    /// An attempt ended, and its run did not.
+    pub fn repeated(&self, reason: Reason) {
+        let reason = reason.as_str();
+        self.repeated.get_or_create(&Cause { reason }).inc();
     }
 
     /// A run ended.

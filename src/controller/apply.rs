@@ -59,12 +59,13 @@ pub async fn apply(context: &Context, observed: &Observed<'_>, plan: Plan) -> Re
             }
             Ok(plan)
         }
-        Plan::Again(_) => {
+        Plan::Again(next) => {
             close(context, observed).await?;
+            context.metrics.repeated(next.ending.reason);
             context.memory.update(observed.uid, |remembered| {
                 remembered.clean_up_refused = None;
             });
-            Ok(plan)
+            Ok(Plan::Again(next))
         }
         Plan::Release(trouble) => {
             if let Some(trouble) = &trouble {

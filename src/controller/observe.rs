@@ -216,7 +216,8 @@ async fn pod_of(context: &Context, namespace: &str, job: &Job) -> Result<Option<
     let api: Api<Pod> = Api::namespaced(context.client.clone(), namespace);
     let params = ListParams::default().labels(&format!("{}={uid}", names::JOB_UID));
     let found = super::within(api.list(&params)).await?;
-    Ok(found.items.into_iter().next().map(Arc::new))
+    let newest = |pod: &Pod| pod.metadata.creation_timestamp.clone();
+    Ok(found.items.into_iter().max_by_key(newest).map(Arc::new))
 }
 
 /// The ConfigMaps that a start reads.

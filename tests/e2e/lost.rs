@@ -13,10 +13,12 @@ use crate::sandbox::{Sandbox, reason};
 use crate::verdict::{failed, ran_once, succeeded};
 use crate::{OPERATOR, shell};
 
-/// A run that goes on until somebody stops it.
+/// A run that goes on until somebody stops it, and is not tried again.
 async fn running(purpose: &str) -> (Sandbox, Pod) {
     let sandbox = Sandbox::new(purpose).await;
-    sandbox.submit(purpose, &shell("sleep 3600")).await;
+    let once = "retry: {policy: Never}";
+    let spec = shell("sleep 3600") + once;
+    sandbox.submit(purpose, &spec).await;
     sandbox.reaches(purpose, Phase::Running).await;
     let pod = sandbox.pod(purpose, "the runner's pod", |_| true).await;
     (sandbox, pod)

@@ -14,6 +14,7 @@
 mod deployments;
 mod examples;
 mod failures;
+mod lifecycle;
 mod lost;
 mod namespace;
 mod neighbours;

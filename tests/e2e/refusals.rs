@@ -126,16 +126,3 @@ async fn a_document_beyond_the_limit_is_refused_with_the_limit() {
     let parts = ["the workflow's files take", "1000000", "volume"];
     refuses("too-large", &cwl, Reason::InvalidWorkflow, &parts).await;
 }
-
-#[tokio::test]
-#[ignore = "needs a cluster with the operator: make e2e"]
-async fn a_field_that_is_not_served_is_refused_by_its_name() {
-    let spec = shell("true") + "activeDeadlineSeconds: 60";
-    refuses(
-        "unserved",
-        &spec,
-        Reason::UnsupportedField,
-        &["spec.activeDeadlineSeconds"],
-    )
-    .await;
-}

@@ -53,6 +53,16 @@ def container(pod: Pod) -> str:
     return pod["spec"]["containers"][0]["name"]
 
 
+def image(pod: Pod, container: str) -> tuple[str, str | None] | None:
+    """Return the image that a container was to run, and its digest as the runtime knows it."""
+    wanted = {one["name"]: one["image"] for one in pod["spec"]["containers"]}
+    if container not in wanted:
+        return None
+    states = pod.get("status", {}).get("containerStatuses") or []
+    ids = {state["name"]: state.get("imageID") or None for state in states}
+    return wanted[container], ids.get(container)
+
+
 def common_labels(pods: Iterable[Pod]) -> dict[str, str]:
     """Return the labels that all pods have."""
     labels = [dict(pod["metadata"].get("labels") or {}) for pod in pods]
@@ -75,6 +85,11 @@ def unschedulable(pod: Pod) -> str | None:
     if scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable":
         return scheduled.get("message") or "no node takes it"
     return None
+
+
+def gated(pod: Pod) -> bool:
+    """Return whether somebody, such as a queue, holds the pod back from the scheduler."""
+    return _condition(pod, "PodScheduled").get("reason") == "SchedulingGated"
 
 
 def _condition(pod: Pod, kind: str) -> dict[str, Any]:

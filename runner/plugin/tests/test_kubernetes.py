@@ -157,6 +157,27 @@ def test_some_pods_are_better_than_none(pods: Callable[..., Engine]) -> None:
     assert "does with 1 of 2 pods: 0/1 nodes are available" in result.log
 
 
+def test_a_queue_may_hold_a_pod_longer_than_a_start_may_take(
+    pods: Callable[..., Engine], kubectl: Kubectl
+) -> None:
+    manifest = pod("a")
+    manifest["spec"]["schedulingGates"] = [{"name": "example.org/queue"}]
+    removal = '[{"op": "remove", "path": "/spec/schedulingGates"}]'
+
+    def let_go() -> None:
+        kubectl("wait", "--for=create", "--timeout=50s", "pod", "-l", "dvre.io/steps=test")
+        names = kubectl("get", "pod", "-l", "dvre.io/steps=test", "-o", "name")
+        time.sleep(5)
+        for name in names.split():
+            kubectl("patch", name, "--type=json", f"--patch={removal}")
+
+    queue = threading.Thread(target=let_go)
+    queue.start()
+    result = pods(manifest, timeout=4).run("echo.cwl", {"message": "x"})
+    queue.join()
+    assert result.code == 0, result.log
+
+
 def test_a_quota_is_named(pods: Callable[..., Engine], kubectl: Kubectl) -> None:
     kubectl("create", "quota", "one", "--hard=pods=1")
     try:

@@ -134,6 +134,13 @@ def test_the_scheduler_is_quoted() -> None:
     assert pods.unschedulable(pod()) is None
 
 
+def test_a_pod_in_a_queue_is_told_from_one_without_a_node() -> None:
+    gated = pod(status=condition("PodScheduled", "False", reason="SchedulingGated"))
+    assert pods.gated(gated)
+    assert pods.unschedulable(gated) is None
+    assert not pods.gated(pod())
+
+
 def test_what_takes_time_is_named() -> None:
     assert pods.starting(waiting("ContainerCreating")) == "ContainerCreating"
     assert pods.starting(pod()) == "Pending"
