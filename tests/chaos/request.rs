@@ -82,6 +82,11 @@ impl Request {
         self.verb == "watch"
     }
 
+    /// Whether it changes what is decided later: Events do not, which come beside the rest.
+    pub fn decides(&self) -> bool {
+        !matches!(self.verb, "get" | "list" | "watch") && self.resource != "events"
+    }
+
     /// Whether it creates a child of a run.
     pub fn creates_child(&self) -> bool {
         self.verb == "create" && self.resource != "events"
