@@ -16,6 +16,7 @@ pub mod observe;
 pub mod placement;
 pub mod plan;
 pub mod pod;
+pub mod progress;
 pub mod status;
 pub mod stopped;
 pub mod tidy;
@@ -45,6 +46,7 @@ use crate::settings::Settings;
 use children::Index;
 use guarded::Guarded;
 use memory::Memory;
+use progress::Followers;
 
 /// Only runs that are not over are watched, so that memory is used for those alone.
 const ACTIVE: &str = "status.phase!=Succeeded,status.phase!=Failed,status.phase!=Cancelled";
@@ -67,6 +69,8 @@ pub struct Context {
     pub listed: AtomicBool,
     /// What we wrote last.
     pub memory: Memory,
+    /// Live progress of runs that last.
+    pub followers: Followers,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// Name of this process in Events.
@@ -93,6 +97,9 @@ pub enum Error {
     /// The Job that cleans up was refused: the next look goes on without it.
     #[error("the Job that cleans up after the run was refused")]
     CleanUp,
+    /// The log of a runner broke off.
+    #[error("the log broke off: {0}")]
+    Log(#[source] std::io::Error),
     /// Something that always serialises did not.
     #[error("cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
@@ -110,6 +117,7 @@ impl Context {
     /// Makes the context of a controller.
     #[must_use]
     pub fn new(client: Client, settings: Settings, metrics: Arc<Metrics>) -> Self {
+        let followers = Followers::new(client.clone(), settings.progress_followers, &metrics);
         Self {
             client,
             settings,
@@ -117,6 +125,7 @@ impl Context {
             pods: Arc::new(children::pods()),
             listed: AtomicBool::new(false),
             memory: Memory::default(),
+            followers,
             metrics,
             instance: std::env::var("HOSTNAME").unwrap_or_else(|_| names::OPERATOR.to_owned()),
         }
@@ -173,12 +182,14 @@ pub async fn run(
             .clone()
             .follow(watched(&context, &children, children::prune_pod), active)
             .boxed(),
+        context.followers.news().map(Ok).boxed(),
     ]);
     let metrics = context.metrics.clone();
     let queue = queue
         .filter_map(move |request| futures::future::ready(requested(request, &metrics)))
         .take_until(shutdown);
     let config = Config::default().concurrency(context.settings.concurrency);
+    let following = context.clone();
     applier(reconcile_boxed, retry_later, context, store, queue, config)
         .for_each(|result| {
             // A child may outlive the sight of its resource, as when the run is over.
@@ -188,6 +199,7 @@ pub async fn run(
             futures::future::ready(())
         })
         .await;
+    following.followers.stop();
 }
 
 fn watched<K>(
@@ -224,6 +236,7 @@ fn resource_requests(
                 let uid = object.metadata.uid.as_deref().unwrap_or_default();
                 context.memory.forget(uid);
                 context.pods.forget(uid);
+                context.followers.forget(uid);
                 vec![]
             }
             // Only now does the store hold what was listed.

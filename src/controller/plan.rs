@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::clean;
 use super::ending::{self, Ending};
 use super::observe::{JobState, Observed};
 use super::pod::{self, Trouble};
+use super::progress;
 use super::stopped::Stopped;
 use super::validate;
 use crate::api::{Phase, Reason};
@@ -139,10 +141,7 @@ fn follow(observed: &Observed<'_>, job: &Job) -> Plan {
         return Plan::Follow(View {
             phase: Phase::Running,
             reason: Reason::Running,
-            message: format!(
-                "the workflow runs in pod {}",
-                pod.metadata.name.as_deref().unwrap_or_default()
-            ),
+            message: running(observed, pod),
             since: Some(since.clone()),
             quiet: false,
             again: IDLE_INTERVAL,
@@ -152,6 +151,14 @@ fn follow(observed: &Observed<'_>, job: &Job) -> Plan {
         observed,
         job,
         pod::trouble(pod).or_else(|| observed.trouble.clone()),
+    )
+}
+
+fn running(observed: &Observed<'_>, pod: &Pod) -> String {
+    let name = pod.metadata.name.as_deref().unwrap_or_default();
+    observed.progress.as_deref().map_or_else(
+        || format!("the workflow runs in pod {name}"),
+        progress::words,
     )
 }
 

@@ -8,9 +8,12 @@ use super::observe::Observed;
 use super::plan::{Plan, View};
 use super::validate;
 use crate::api::conditions::{self, Accepted, Verdict};
-use crate::api::status::{MAX_MESSAGE_BYTES, MAX_STATUS_BYTES, MAX_STEPS};
-use crate::api::{DvreWorkflowStatus, Engine, Phase, Reason, StepStatus};
-use crate::runner::record::{EngineName, Outcome, StepPhase, StepRecord, notable_steps};
+use crate::api::status::{MAX_MESSAGE_BYTES, MAX_STATUS_BYTES};
+use crate::api::{DvreWorkflowStatus, Engine, Phase, Reason};
+use crate::runner::record::{EngineName, cut};
+
+mod size;
+mod steps;
 
 /// The status that follows from a plan that was carried out; None when there is nothing to say.
 #[must_use]
@@ -38,7 +41,7 @@ pub fn status(observed: &Observed<'_>, plan: &Plan) -> Option<DvreWorkflowStatus
         }
         Plan::Follow(view) => {
             identify(observed, &mut status);
-            follow(&mut status, view, observed.workflow.spec.engine);
+            follow(&mut status, view, observed);
             verdict(view.phase, view.reason, &view.message, accepted(observed))
         }
         Plan::Finish(ending) => {
@@ -73,17 +76,39 @@ fn identify(observed: &Observed<'_>, status: &mut DvreWorkflowStatus) {
     status.job_name = Some(observed.job_name());
 }
 
-fn follow(status: &mut DvreWorkflowStatus, view: &View, asked: Engine) {
-    let engine = match asked {
+fn follow(status: &mut DvreWorkflowStatus, view: &View, observed: &Observed<'_>) {
+    if status.job_name != observed.status.job_name {
+        // What is there is of an earlier attempt.
+        (status.progress, status.execution_engine) = (None, None);
+        status.steps.clear();
+    }
+    let Some(since) = &view.since else { return };
+    status.start_time = Some(since.clone());
+    let progress = observed.progress.as_deref();
+    let told = progress.and_then(|progress| engine(progress.engine?));
+    let asked = match observed.workflow.spec.engine {
         Engine::Auto | Engine::StreamFlow => "streamflow",
         Engine::Cwltool => "cwltool",
     };
-    if let Some(since) = &view.since {
-        status.start_time = Some(since.clone());
-        status
-            .execution_engine
-            .get_or_insert_with(|| engine.to_owned());
+    let known = told.or_else(|| status.execution_engine.take());
+    status.execution_engine = Some(known.unwrap_or_else(|| asked.to_owned()));
+    if let Some(progress) = progress {
+        let jobs = (progress.completed, progress.total);
+        status.progress = fraction(jobs);
+        status.steps = steps::listed(&progress.steps, progress.step_count, jobs);
     }
+}
+
+fn engine(name: EngineName) -> Option<String> {
+    match name {
+        EngineName::Streamflow => Some("streamflow".to_owned()),
+        EngineName::Cwltool => Some("cwltool".to_owned()),
+        EngineName::Unknown => None,
+    }
+}
+
+fn fraction((completed, total): (u64, u64)) -> Option<String> {
+    (total > 0).then(|| format!("{completed}/{total}"))
 }
 
 fn finish(status: &mut DvreWorkflowStatus, ending: &Ending, now: Timestamp) {
@@ -93,62 +118,15 @@ fn finish(status: &mut DvreWorkflowStatus, ending: &Ending, now: Timestamp) {
         status.start_time = Some(started.clone());
     }
     status.completion_time = Some(ended.clone().unwrap_or(Time(now)));
-    let Some(outcome) = recorded else { return };
-    status.execution_engine = match outcome.engine {
-        EngineName::Streamflow => Some("streamflow".to_owned()),
-        EngineName::Cwltool => Some("cwltool".to_owned()),
-        EngineName::Unknown => None,
+    let Some(outcome) = recorded else {
+        steps::end(&mut status.steps);
+        return;
     };
-    if outcome.total > 0 {
-        status.progress = Some(format!("{}/{}", outcome.completed, outcome.total));
-    }
-    status.steps = steps(outcome);
+    let jobs = (outcome.completed, outcome.total);
+    status.execution_engine = engine(outcome.engine);
+    status.progress = fraction(jobs).or_else(|| status.progress.take());
+    status.steps = steps::listed(&outcome.steps, outcome.step_count, jobs);
     status.outputs.clone_from(&outcome.outputs);
-}
-
-/// The steps of an outcome, at most [`MAX_STEPS`] and one that sums up the rest.
-fn steps(outcome: &Outcome) -> Vec<StepStatus> {
-    let shown = notable_steps(&outcome.steps, MAX_STEPS);
-    let mut steps: Vec<StepStatus> = shown.iter().map(step).collect();
-    let known = outcome.step_count.max(outcome.steps.len());
-    if known > shown.len() {
-        let completed: u64 = shown.iter().map(|step| step.completed).sum();
-        let total: u64 = shown.iter().map(|step| step.total).sum();
-        steps.push(StepStatus {
-            name: "...".to_owned(),
-            phase: format!("{}MoreSteps", known - shown.len()),
-            completed: signed(outcome.completed.saturating_sub(completed)),
-            total: signed(outcome.total.saturating_sub(total)),
-            ..StepStatus::default()
-        });
-    }
-    steps
-}
-
-fn step(record: &StepRecord) -> StepStatus {
-    let phase = match record.phase {
-        StepPhase::Pending => "Pending",
-        StepPhase::Running => "Running",
-        StepPhase::Succeeded => "Succeeded",
-        StepPhase::Failed => "Failed",
-        StepPhase::Skipped => "Skipped",
-        StepPhase::Cancelled => "Cancelled",
-        StepPhase::Unknown => "Unknown",
-    };
-    StepStatus {
-        name: record.name.chars().take(512).collect(),
-        phase: phase.to_owned(),
-        completed: signed(record.completed),
-        total: signed(record.total),
-        start_time: record.start_time.map(Time),
-        completion_time: record.completion_time.map(Time),
-        exit_code: record.exit_code,
-        message: record.message.as_deref().map(shorten),
-    }
-}
-
-fn signed(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// Adds what follows from the verdict, and cuts what does not fit.
@@ -162,19 +140,23 @@ fn sealed(
         .as_deref()
         .and_then(|pod| pod.metadata.name.as_deref())
         .unwrap_or("the runner");
-    let size = serde_json::to_string(&status).map_or(0, |json| json.len());
-    // Conditions and message come on top: at most seven times a message.
-    if size + 8 * MAX_MESSAGE_BYTES > MAX_STATUS_BYTES {
-        status.outputs = None;
+    let previous = std::mem::take(&mut status.conditions);
+    status.message = None;
+    let cut = size::fit(&mut status, size::room(&verdict));
+    if let Some(what) = cut.words() {
         verdict.truncated = Some(format!(
-            "the outputs do not fit into a status of {MAX_STATUS_BYTES} bytes; the whole stands in the last \
-             line of the log of pod {pod}{}",
+            "{what} do not fit into a status of {MAX_STATUS_BYTES} bytes; the whole stands in the {} of pod {pod}{}",
+            if verdict.phase.is_final() {
+                "last line of the log"
+            } else {
+                "log"
+            },
             match &observed.workflow.spec.outputs {
-                Some(outputs) => format!(
+                Some(outputs) if verdict.phase.is_final() => format!(
                     ", and in .dvre/outcome.json on claim {}",
                     outputs.persistent_volume_claim.claim_name
                 ),
-                None => String::new(),
+                _ => String::new(),
             }
         ));
     } else if observed
@@ -186,7 +168,6 @@ fn sealed(
             "the outputs were too long to report, and the log of pod {pod} could not be read"
         ));
     }
-    let previous = std::mem::take(&mut status.conditions);
     status.conditions = conditions::conditions(
         &verdict,
         &previous,
@@ -199,16 +180,21 @@ fn sealed(
     status
 }
 
-/// Cuts a message to what status allows, at a character's border.
+/// Cuts a message to what status allows, at a character's border. Control characters would do things to
+/// a terminal.
 fn shorten(message: &str) -> String {
-    if message.len() <= MAX_MESSAGE_BYTES {
-        return message.to_owned();
+    let clean: String = message
+        .chars()
+        .map(|char| match char {
+            '\n' | '\t' => char,
+            char if char.is_control() => ' ',
+            char => char,
+        })
+        .collect();
+    if clean.len() <= MAX_MESSAGE_BYTES {
+        return clean;
     }
-    let mut end = MAX_MESSAGE_BYTES - '…'.len_utf8();
-    while !message.is_char_boundary(end) {
-        end -= 1;
-    }
-    format!("{}…", message.get(..end).unwrap_or_default())
+    format!("{}…", cut(&clean, MAX_MESSAGE_BYTES - '…'.len_utf8()))
 }
 
 #[cfg(test)]
