@@ -176,7 +176,10 @@ impl Candidate {
             spec: None,
         });
         if let Some(holder) = holder(&lease)
-            && before.as_ref().and_then(|before| self::holder(&before.lease)) != Some(holder)
+            && before
+                .as_ref()
+                .and_then(|before| self::holder(&before.lease))
+                != Some(holder)
         {
             tracing::info!(lease = self.name(), holder, "stands by");
         }
