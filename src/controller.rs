@@ -18,6 +18,7 @@ pub mod observe;
 pub mod placement;
 pub mod plan;
 pub mod pod;
+pub mod progress;
 pub mod queue;
 pub mod retention;
 pub mod retry;
@@ -52,6 +53,7 @@ use crate::settings::Settings;
 use children::Index;
 use guarded::Guarded;
 use memory::Memory;
+use progress::Followers;
 
 /// Only runs that are not over are watched, so that memory is used for those alone.
 const ACTIVE: &str = "status.phase!=Succeeded,status.phase!=Failed,status.phase!=Cancelled";
@@ -76,6 +78,8 @@ pub struct Context {
     pub listed: AtomicBool,
     /// What we wrote last.
     pub memory: Memory,
+    /// Live progress of runs that last.
+    pub followers: Followers,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// Name of this process in Events.
@@ -102,6 +106,9 @@ pub enum Error {
     /// The Job that cleans up was refused: the next look goes on without it.
     #[error("the Job that cleans up after the run was refused")]
     CleanUp,
+    /// The log of a runner broke off.
+    #[error("the log broke off: {0}")]
+    Log(#[source] std::io::Error),
     /// Something that always serialises did not.
     #[error("cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
@@ -125,6 +132,7 @@ impl Context {
     /// Makes the context of a controller.
     #[must_use]
     pub fn new(client: Client, settings: Settings, metrics: Arc<Metrics>) -> Self {
+        let followers = Followers::new(client.clone(), settings.progress_followers, &metrics);
         Self {
             client,
             standby: AtomicBool::new(settings.election.leader_elect),
@@ -133,6 +141,7 @@ impl Context {
             pods: Arc::new(children::pods()),
             listed: AtomicBool::new(false),
             memory: Memory::default(),
+            followers,
             metrics,
             instance: instance(),
         }
@@ -201,6 +210,7 @@ pub async fn run(
             .clone()
             .follow(watched(&context, &children, children::prune_pod), active)
             .boxed(),
+        context.followers.news().map(Ok).boxed(),
     ]);
     let metrics = context.metrics.clone();
     let queue = queue
@@ -214,6 +224,7 @@ pub async fn run(
             known.is_some_and(|known| known.metadata.uid.as_deref() == Some(uid))
         }
     });
+    let following = context.clone();
     let work =
         applier(reconcile_boxed, retry_later, context, store, queue, config).for_each(|result| {
             // A child may outlive the sight of its resource, as when the run is over.
@@ -226,6 +237,7 @@ pub async fn run(
         () = work => {}
         () = retention => {}
     }
+    following.followers.stop();
 }
 
 fn watched<K>(
@@ -262,6 +274,7 @@ fn resource_requests(
                 let uid = object.metadata.uid.as_deref().unwrap_or_default();
                 context.memory.forget(uid);
                 context.pods.forget(uid);
+                context.followers.forget(uid);
                 vec![]
             }
             // Only now does the store hold what was listed.

@@ -31,6 +31,8 @@ pub struct Metrics {
     reconciles: Counter,
     failures: Counter,
     watch_errors: Counter,
+    followers: Gauge,
+    progress_writes: Counter,
 }
 
 impl Default for Metrics {
@@ -80,6 +82,17 @@ impl Default for Metrics {
             "Times a watch failed and began anew; a steady rise means missing permissions or CRD",
             watch_errors.clone(),
         );
+        let (followers, progress_writes) = (Gauge::default(), Counter::default());
+        registry.register(
+            "progress_followers",
+            "Logs of runners that are being followed for their progress",
+            followers.clone(),
+        );
+        registry.register(
+            "progress_writes",
+            "Times progress was written to the status of a run",
+            progress_writes.clone(),
+        );
         Self {
             registry,
             leader,
@@ -89,6 +102,8 @@ impl Default for Metrics {
             reconciles,
             failures,
             watch_errors,
+            followers,
+            progress_writes,
         }
     }
 }
@@ -133,6 +148,17 @@ impl Metrics {
     /// A watch failed.
     pub fn watch_error(&self) {
         self.watch_errors.inc();
+    }
+
+    /// How many logs are followed.
+    #[must_use]
+    pub fn followers(&self) -> Gauge {
+        self.followers.clone()
+    }
+
+    /// Progress was written.
+    pub fn progress_written(&self) {
+        self.progress_writes.inc();
     }
 
     /// The text that Prometheus reads.

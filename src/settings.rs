@@ -30,6 +30,10 @@ pub struct Settings {
     #[arg(long, env = "DVRE_CONCURRENCY", default_value_t = 32)]
     pub concurrency: u16,
 
+    /// How many runs' logs are followed at one time for their progress; 0 for none.
+    #[arg(long, env = "DVRE_PROGRESS_FOLLOWERS", default_value_t = 64)]
+    pub progress_followers: u16,
+
     /// Form of the log.
     #[arg(long, env = "DVRE_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,

@@ -12,7 +12,7 @@ use super::parts::{self, Parts, variable};
 use super::run::Run;
 use super::volumes;
 use crate::names::{self, RUNNER_CONTAINER};
-use crate::runner::run_file::WORK_FOLDER;
+use crate::runner::run_file::{ATTEMPT, WORK_FOLDER};
 use crate::settings::resources;
 
 /// Seconds between the runner's own deadline after SIGTERM and the kubelet's.
@@ -94,15 +94,12 @@ fn container(run: &Run, parts: Parts, mounts: Vec<VolumeMount>) -> Container {
     ];
     env.extend(parts.env);
     env.extend(run.runner.env.iter().cloned());
+    if run.outputs.is_some() {
+        env.push(variable(ATTEMPT, &run.attempt.to_string()));
+    }
     Container {
         name: RUNNER_CONTAINER.to_owned(),
-        image: Some(
-            run.runner
-                .image
-                .clone()
-                .or(parts.image)
-                .unwrap_or_else(|| run.settings.runner_image.clone()),
-        ),
+        image: Some(image(run, parts.image)),
         image_pull_policy: Some(run.settings.runner_image_pull_policy.clone()),
         env: Some(env),
         resources: Some(resources::more_memory(
@@ -122,6 +119,12 @@ fn container(run: &Run, parts: Parts, mounts: Vec<VolumeMount>) -> Container {
         volume_mounts: Some(mounts),
         ..Container::default()
     }
+}
+
+/// The runner's image: the resource's, else that of a place of steps, else the operator's.
+pub fn image(run: &Run, of_place: Option<String>) -> String {
+    let own = run.runner.image.clone().or(of_place);
+    own.unwrap_or_else(|| run.settings.runner_image.clone())
 }
 
 fn some(map: &BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {

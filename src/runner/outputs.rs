@@ -15,7 +15,7 @@ use super::stage::decode;
 
 mod store;
 
-use store::Store;
+pub use store::{METADATA_FILE, OWN_FOLDER, Store};
 
 /// The most bytes of an output object that are read from the engine.
 pub const OBJECT_LIMIT: usize = 16 << 20;
@@ -225,7 +225,8 @@ fn listing(folder: &Path) -> io::Result<Value> {
         .collect()
 }
 
-fn checksum(path: &Path) -> io::Result<String> {
+/// The checksum of a file, as CWL writes it.
+pub fn checksum(path: &Path) -> io::Result<String> {
     let (mut file, mut sum, mut chunk) = (File::open(path)?, Sha1::new(), vec![0; 256 << 10]);
     loop {
         let read = file.read(&mut chunk)?;

@@ -24,6 +24,7 @@ use super::log::Log;
 use super::memory::Memory;
 use super::outputs;
 use super::pace::Pace;
+use super::provenance::Inputs;
 use super::record::{EngineName, Outcome, Phase, Progress, Reason, Stage};
 use super::redact::Redactor;
 use super::run_file::{Containers, RunFile};
@@ -35,6 +36,7 @@ mod execute;
 mod fallback;
 mod helper;
 mod leftovers;
+mod provenance;
 mod report;
 
 use execute::Ended;
@@ -84,6 +86,10 @@ pub struct Supervisor {
     notes: Receiver<Note>,
     send: Sender<Note>,
     redactor: Arc<Redactor>,
+    /// The inputs, once they are in place.
+    inputs: Inputs,
+    /// The images that the document names for steps.
+    named_images: Vec<(String, String)>,
     tally: Tally,
     pace: Pace,
     engine: EngineName,
@@ -126,6 +132,8 @@ impl Supervisor {
             notes,
             send,
             redactor: Arc::default(),
+            inputs: Inputs::default(),
+            named_images: Vec::new(),
             tally: Tally::default(),
             pace: Pace::default(),
             engine: EngineName::default(),
@@ -148,8 +156,11 @@ impl Supervisor {
         let cleaned = run.as_ref().is_ok_and(|run| self.clean_up(run, &end));
         let mut outcome = self.outcome(end);
         outcome.cleaned = cleaned;
-        if let Some(folder) = run.ok().and_then(|run| run.outputs) {
-            self.store(&folder, &mut outcome);
+        if let Ok(run) = &run
+            && let Some(folder) = &run.outputs
+        {
+            self.store(folder, &mut outcome);
+            self.provenance(run, folder, &outcome);
         }
         outcome
     }
@@ -189,9 +200,10 @@ impl Supervisor {
         loop {
             match self.notes.recv() {
                 Ok(Note::Staged(result)) => {
-                    let Staged { redactor, steps } = result?;
-                    self.redactor = Arc::new(redactor);
-                    return Ok(steps);
+                    let staged = result?;
+                    self.redactor = Arc::new(staged.redactor);
+                    (self.inputs, self.named_images) = (staged.inputs, staged.images);
+                    return Ok(staged.steps);
                 }
                 Ok(Note::Stop) => {
                     self.hear_stop();
@@ -255,8 +267,9 @@ impl Supervisor {
             fallback: self.fallback.clone(),
             ..self.tally.progress(stage)
         };
-        self.log.record(&progress.to_line());
-        self.pace.printed();
+        let line = progress.to_line();
+        self.pace.printed(line.len());
+        self.log.progress(line);
     }
 }
 
