@@ -335,7 +335,7 @@ fn retrospect(graph: &mut Graph, facts: &Facts, files: &Files, plan: &Plan) -> b
     let own = own.or_else(|| {
         let image = facts.provenance.image.clone();
         (!image.is_empty()).then(|| Image {
-            image,
+            reference: image,
             ..Image::default()
         })
     });
@@ -370,8 +370,8 @@ fn retrospect(graph: &mut Graph, facts: &Facts, files: &Files, plan: &Plan) -> b
 /// An image file of apptainer that lies here has its own digest.
 fn with_digest(facts: &Facts, image: &Image) -> Image {
     let mut image = image.clone();
-    let path = facts.layout.at(&image.image);
-    if image.sif && image.image.starts_with('/') && !facts.hurry {
+    let path = facts.layout.at(&image.reference);
+    if image.sif && image.reference.starts_with('/') && !facts.hurry {
         image.digest = files::digest(&path, SIF_LIMIT);
     }
     image
