@@ -17,6 +17,7 @@ mod failures;
 mod lost;
 mod namespace;
 mod neighbours;
+mod progress;
 mod references;
 mod refusals;
 mod results;
