@@ -18,6 +18,7 @@ mod lifecycle;
 mod lost;
 mod namespace;
 mod neighbours;
+mod progress;
 mod provenance;
 mod references;
 mod refusals;
