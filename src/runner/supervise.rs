@@ -92,6 +92,8 @@ pub struct Supervisor {
     named_images: Vec<(String, String)>,
     tally: Tally,
     pace: Pace,
+    /// The last progress in the log.
+    printed: Progress,
     engine: EngineName,
     /// Why StreamFlow is not available, once another engine has taken over.
     fallback: Option<String>,
@@ -136,6 +138,7 @@ impl Supervisor {
             named_images: Vec::new(),
             tally: Tally::default(),
             pace: Pace::default(),
+            printed: Progress::default(),
             engine: EngineName::default(),
             fallback: None,
             began: false,
@@ -267,7 +270,19 @@ impl Supervisor {
             fallback: self.fallback.clone(),
             ..self.tally.progress(stage)
         };
-        let line = progress.to_line();
+        let known = Progress {
+            time: self.printed.time,
+            ..progress
+        };
+        if known == self.printed {
+            self.pace.nothing_new();
+            return;
+        }
+        self.printed = Progress {
+            time: progress.time,
+            ..known
+        };
+        let line = self.printed.to_line();
         self.pace.printed(line.len());
         self.log.progress(line);
     }

@@ -1,7 +1,5 @@
 //! Live progress: what status tells while a run goes on.
 
-use std::time::Duration;
-
 use dvre_operator::api::status::MAX_STATUS_BYTES;
 use dvre_operator::api::{DvreWorkflow, DvreWorkflowStatus, Phase, StepStatus};
 use futures::TryStreamExt;
@@ -11,7 +9,7 @@ use serde_json::json;
 use crate::OPERATOR;
 use crate::namespace::in_time;
 use crate::sandbox::Sandbox;
-use crate::verdict::succeeded;
+use crate::verdict::{succeeded, succeeded_with};
 
 /// A scatter of `jobs` shell scripts, one after the other, and a step after it.
 fn scatter(jobs: usize, script: &str) -> serde_json::Value {
@@ -30,7 +28,6 @@ fn scatter(jobs: usize, script: &str) -> serde_json::Value {
             },
         },
         "inputs": {"all": (1..=jobs).collect::<Vec<_>>()},
-        "engine": "Cwltool",
         "runner": {"resources": {"requests": {"cpu": "20m", "memory": "64Mi"}}},
     })
 }
@@ -114,7 +111,7 @@ async fn a_scatter_is_followed_while_it_runs() {
     assert!(
         running
             .iter()
-            .all(|status| status.execution_engine.as_deref() == Some("cwltool"))
+            .all(|status| status.execution_engine.as_deref() == Some("streamflow"))
     );
     // One write for Running, one at once for the first progress, and then one in two seconds.
     let (Some(start), Some(end)) = (&last.start_time, &last.completion_time) else {
@@ -143,10 +140,14 @@ async fn a_chatty_workflow_is_followed_and_cannot_forge_progress() {
     let script = format!(
         "for i in 1 2 3; do seq 100000 >&2; printf '%s\\n' '{forged}' >&2; head -c 300000 /dev/zero >&2; echo >&2; sleep 1; done"
     );
-    sandbox.submit_spec("chatty", scatter(4, &script)).await;
+    // This engine passes on what a tool prints while it runs.
+    let mut spec = scatter(4, &script);
+    spec["engine"] = json!("Cwltool");
+    sandbox.submit_spec("chatty", spec).await;
     let seen = statuses(&sandbox, "chatty").await;
     let run = sandbox.finished("chatty").await;
-    assert_eq!(succeeded(&run).progress.as_deref(), Some("5/5"));
+    let last = succeeded_with(&run, "cwltool");
+    assert_eq!(last.progress.as_deref(), Some("5/5"));
     let running = running(&seen);
     let told: Vec<_> = running
         .iter()
