@@ -85,6 +85,12 @@ impl Observed<'_> {
         self.status.attempt.unwrap_or(1)
     }
 
+    /// Number of the attempt after it.
+    #[must_use]
+    pub fn next_attempt(&self) -> i32 {
+        self.attempt().saturating_add(1)
+    }
+
     /// Name of its Job.
     #[must_use]
     pub fn job_name(&self) -> String {

@@ -148,7 +148,7 @@ fn rewind(observed: &Observed<'_>, status: &mut DvreWorkflowStatus, next: &Inter
     if let Some(started) = &next.ending.times.0 {
         status.start_time.get_or_insert_with(|| started.clone());
     }
-    status.attempt = Some(observed.attempt() + 1);
+    status.attempt = Some(observed.next_attempt());
     status.job_name = None;
     status.execution_engine = None;
     status.progress = None;
