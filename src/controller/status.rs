@@ -10,8 +10,13 @@ use super::plan::{Interlude, Plan, View};
 use crate::api::conditions::{self, Accepted, Verdict};
 use crate::api::status::{MAX_MESSAGE_BYTES, MAX_STATUS_BYTES, MAX_STEPS};
 use crate::api::{DvreWorkflowStatus, Engine, Phase, Reason, StepStatus};
-use crate::runner::record::{EngineName, Outcome, StepPhase, StepRecord, notable_steps};
+use crate::runner::record::{
+    EngineName, Outcome, StepPhase, StepRecord, notable_steps, shorten_messages,
+};
 use crate::words::cut;
+
+/// Size of the messages of all steps, in bytes.
+const MAX_STEP_MESSAGES_BYTES: usize = 16 * 1024;
 
 /// The status that follows from a plan that was carried out; None when there is nothing to say.
 #[must_use]
@@ -169,7 +174,8 @@ fn finish(status: &mut DvreWorkflowStatus, ending: &Ending, now: Timestamp) {
 
 /// The steps of an outcome, at most [`MAX_STEPS`] and one that sums up the rest.
 fn steps(outcome: &Outcome) -> Vec<StepStatus> {
-    let shown = notable_steps(&outcome.steps, MAX_STEPS);
+    let mut shown = notable_steps(&outcome.steps, MAX_STEPS);
+    shorten_messages(&mut shown, MAX_MESSAGE_BYTES, MAX_STEP_MESSAGES_BYTES);
     let mut steps: Vec<StepStatus> = shown.iter().map(step).collect();
     let known = outcome.step_count.max(outcome.steps.len());
     if known > shown.len() {

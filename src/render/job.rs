@@ -12,7 +12,7 @@ use super::parts::{self, Parts, variable};
 use super::run::Run;
 use super::volumes;
 use crate::names::{self, RUNNER_CONTAINER};
-use crate::runner::run_file::WORK_FOLDER;
+use crate::runner::run_file::{ATTEMPT, WORK_FOLDER};
 use crate::settings::resources;
 
 /// Seconds between the runner's own deadline after SIGTERM and the kubelet's.
@@ -94,6 +94,9 @@ fn container(run: &Run, parts: Parts, mounts: Vec<VolumeMount>) -> Container {
     ];
     env.extend(parts.env);
     env.extend(run.runner.env.iter().cloned());
+    if run.outputs.is_some() {
+        env.push(variable(ATTEMPT, &run.attempt.to_string()));
+    }
     Container {
         name: RUNNER_CONTAINER.to_owned(),
         image: Some(

@@ -3,6 +3,7 @@
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::keeper::Keeper;
 use super::record::MARK;
 use super::redact::Redactor;
 
@@ -18,6 +19,8 @@ pub struct Log {
 struct Out {
     stream: Box<dyn Write + Send>,
     within_line: bool,
+    /// What keeps the engine's lines and our own beside the outputs.
+    keeper: Option<Keeper>,
 }
 
 impl Log {
@@ -28,8 +31,21 @@ impl Log {
             out: Arc::new(Mutex::new(Out {
                 stream,
                 within_line: false,
+                keeper: None,
             })),
         }
+    }
+
+    /// Has everything but records kept from now on.
+    pub fn keep(&self, keeper: Keeper) {
+        self.lock().keeper = Some(keeper);
+    }
+
+    /// Writes a line of our own.
+    pub fn say(&self, text: &str) {
+        let line = format!("dvre-runner: {text}");
+        self.record(&line);
+        self.kept(format!("{line}\n").as_bytes());
     }
 
     /// Writes one record as a line of its own.
@@ -46,6 +62,12 @@ impl Log {
             .write_all(bytes)
             .and_then(|()| out.stream.flush());
         out.within_line = bytes.last().is_some_and(|&last| last != b'\n');
+    }
+
+    fn kept(&self, bytes: &[u8]) {
+        if let Some(keeper) = &self.lock().keeper {
+            keeper.lines(bytes);
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Out> {
@@ -85,6 +107,7 @@ impl Log {
             clean.extend_from_slice(&redactor.bytes(line));
         }
         self.write(&clean);
+        self.kept(&clean);
     }
 }
 

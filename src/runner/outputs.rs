@@ -15,6 +15,7 @@ use super::stage::decode;
 
 mod store;
 
+pub use store::OWN_FOLDER;
 use store::Store;
 
 /// The most bytes of an output object that are read from the engine.
@@ -69,11 +70,6 @@ pub fn collect(
         store.finish()?;
     }
     Ok(outputs)
-}
-
-/// Leaves the whole outcome beside the outputs.
-pub fn store_outcome(layout: &Layout, folder: &str, outcome: &str) -> Result<(), Failure> {
-    Store::new(&layout.at(folder))?.write_outcome(outcome)
 }
 
 struct Collector<'a> {

@@ -34,6 +34,9 @@ pub const SSH_KEY: &str = "ssh-privatekey";
 /// `$HOME/.ssh/known_hosts`, so the runner collects them there.
 pub const KNOWN_HOSTS: &str = "known_hosts";
 
+/// The variable of the runner's container with the number of the attempt, from 1.
+pub const ATTEMPT: &str = "DVRE_ATTEMPT";
+
 /// The engine that the resource asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EngineChoice {

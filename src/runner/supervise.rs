@@ -19,6 +19,7 @@ use super::classify::{Evidence, Exit, Verdict, verdict};
 use super::engine::Engine;
 use super::event::Event;
 use super::failure::Failure;
+use super::keeper::Keeper;
 use super::layout::Layout;
 use super::log::Log;
 use super::memory::Memory;
@@ -34,10 +35,12 @@ mod containers;
 mod execute;
 mod fallback;
 mod helper;
+mod keep;
 mod leftovers;
 mod report;
 
 use execute::Ended;
+use report::store;
 
 /// How long the ends of the engine's streams are waited for once no process is left that could write.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -85,6 +88,8 @@ pub struct Supervisor {
     send: Sender<Note>,
     redactor: Arc<Redactor>,
     tally: Tally,
+    /// Keeps what is printed beside the outputs.
+    keeper: Option<Keeper>,
     pace: Pace,
     engine: EngineName,
     /// Why StreamFlow is not available, once another engine has taken over.
@@ -127,6 +132,7 @@ impl Supervisor {
             send,
             redactor: Arc::default(),
             tally: Tally::default(),
+            keeper: None,
             pace: Pace::default(),
             engine: EngineName::default(),
             fallback: None,
@@ -142,14 +148,18 @@ impl Supervisor {
     pub fn run(mut self) -> Outcome {
         let run = stage::read_run(&self.layout);
         let end = match &run {
-            Ok(run) => self.all(run).unwrap_or_else(End::from),
+            Ok(run) => {
+                self.keep_log(run);
+                self.all(run).unwrap_or_else(End::from)
+            }
             Err(failure) => End::from(failure.clone()),
         };
         let cleaned = run.as_ref().is_ok_and(|run| self.clean_up(run, &end));
         let mut outcome = self.outcome(end);
         outcome.cleaned = cleaned;
-        if let Some(folder) = run.ok().and_then(|run| run.outputs) {
-            self.store(&folder, &mut outcome);
+        if let Some(attempt) = run.ok().and_then(|run| keep::attempt(&self.layout, &run)) {
+            self.keep_no_more(&mut outcome);
+            store(&attempt, &mut outcome);
         }
         outcome
     }

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
 use crate::runner::failure::Failure;
 
 /// The folder of the runner's own records.
-const OWN: &str = ".dvre";
+pub const OWN_FOLDER: &str = ".dvre";
 
 /// The destination of one run's outputs.
 pub struct Store {
@@ -30,7 +30,7 @@ impl Store {
         Ok(Self {
             folder,
             known,
-            taken: HashSet::from([OWN.into()]),
+            taken: HashSet::from([OWN_FOLDER.into()]),
             touched,
         })
     }
@@ -56,9 +56,9 @@ impl Store {
         let why = |error: io::Error| {
             Failure::outputs(format!("output {place} cannot be stored: {error}"))
         };
-        if wanted.starts_with(OWN) {
+        if wanted.starts_with(OWN_FOLDER) {
             return Err(why(io::Error::other(format!(
-                "the name {OWN} is the runner's own"
+                "the name {OWN_FOLDER} is the runner's own"
             ))));
         }
         self.make(wanted).map_err(why)?;
@@ -80,14 +80,6 @@ impl Store {
             }
         }
         Ok(())
-    }
-
-    /// Writes the whole outcome to the runner's own folder.
-    pub fn write_outcome(mut self, outcome: &str) -> Result<(), Failure> {
-        let target = Path::new(OWN).join("outcome.json");
-        self.write(&target, |file| file.write_all(outcome.as_bytes()))
-            .map_err(|error| Failure::outputs(format!("the outcome cannot be stored: {error}")))?;
-        self.finish()
     }
 
     /// `name.ext`, else `name_2.ext`, and so on: in the order of the outputs, so always the same.
