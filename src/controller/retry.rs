@@ -137,7 +137,10 @@ pub fn due(observed: &Observed<'_>) -> Option<Timestamp> {
         return None;
     }
     let failures = count(&observed.status.attempts, observed.attempt(), class);
-    Some(after(last.completion_time.as_ref()?.0, pause(observed, failures)))
+    Some(after(
+        last.completion_time.as_ref()?.0,
+        pause(observed, failures),
+    ))
 }
 
 /// A moment later, as far as there are times.

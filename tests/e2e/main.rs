@@ -15,6 +15,7 @@ mod deployments;
 mod examples;
 mod failures;
 mod lifecycle;
+mod logs;
 mod lost;
 mod namespace;
 mod neighbours;

@@ -68,8 +68,7 @@ fn numbers_and_times_have_an_end() {
     assert!(matches!(again, Plan::Again(_)), "{again:?}");
 
     let attempt = json!({"number": 1, "jobName": "hello-1", "reason": "RunnerLost", "completionTime": "9999-12-30T22:00:00Z"});
-    workflow.status =
-        serde_json::from_value(json!({"attempt": 2, "attempts": [attempt]})).unwrap();
+    workflow.status = serde_json::from_value(json!({"attempt": 2, "attempts": [attempt]})).unwrap();
     let held = plan(&observed(&workflow, 5));
     assert!(matches!(held, Plan::Hold(..)), "{held:?}");
 }
