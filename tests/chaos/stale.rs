@@ -13,7 +13,8 @@ use serde_json::json;
 use crate::case::{self, Case, Outcome, WATCHES};
 use crate::journal::Entry;
 use crate::report::TestReport;
-use crate::scenario::{Scenario, shell};
+use crate::scenario::Scenario;
+use crate::ways::shell;
 use crate::world::World;
 
 const RESOURCES: &str = "watch dvreworkflows active";
