@@ -158,9 +158,10 @@ pub async fn observe<'a>(
         }
         JobState::None => {}
         JobState::Live(job) => {
-            observed.pod = pod_of(context, &namespace, job).await?;
             let age = since(job.metadata.creation_timestamp.as_ref(), observed.now);
-            if Duration::try_from(age).unwrap_or_default() >= PATIENCE {
+            let late = Duration::try_from(age).unwrap_or_default() >= PATIENCE;
+            observed.pod = pod_of(context, &namespace, job, late).await?;
+            if late {
                 let silent = match observed.pod.as_deref() {
                     None => job.metadata.uid.as_deref(),
                     Some(pod) if pod::is_silent(pod) => pod.metadata.uid.as_deref(),
@@ -205,12 +206,20 @@ async fn job_state(
     })
 }
 
-/// The pod of a Job. The watch of pods may be behind that of Jobs, and a run whose Job is over would
-/// count as lost: then the server is asked.
-async fn pod_of(context: &Context, namespace: &str, job: &Job) -> Result<Option<Arc<Pod>>, Error> {
+/// The pod of a Job. The watch of pods may be behind that of Jobs. A run whose Job is over would count as
+/// lost, and one that is `late` as never started, though the Job says that it has a pod: then the server
+/// is asked.
+async fn pod_of(
+    context: &Context,
+    namespace: &str,
+    job: &Job,
+    late: bool,
+) -> Result<Option<Arc<Pod>>, Error> {
     let uid = job.metadata.uid.as_deref().unwrap_or_default();
     let pod = context.pods.get(namespace, uid);
-    if pod.is_some() || ending::without_pod(job).is_none() {
+    let active = job.status.as_ref().and_then(|status| status.active);
+    let missing = ending::without_pod(job).is_some() || (late && active > Some(0));
+    if pod.is_some() || !missing {
         return Ok(pod);
     }
     let api: Api<Pod> = Api::namespaced(context.client.clone(), namespace);
@@ -304,17 +313,20 @@ mod tests {
     use crate::controller::fixtures::{context, job, pod, runner};
 
     #[rstest]
-    #[case::under_way(json!({}), 0)]
-    #[case::over(json!({"conditions": [{"type": "Complete", "status": "True"}]}), 1)]
+    #[case::under_way(json!({"active": 1}), false, 0)]
+    #[case::without_any(json!({}), true, 0)]
+    #[case::late(json!({"active": 1}), true, 1)]
+    #[case::over(json!({"conditions": [{"type": "Complete", "status": "True"}]}), false, 1)]
     #[tokio::test]
-    async fn a_pod_that_no_watch_has_shown_is_asked_for_at_the_end(
+    async fn a_pod_that_no_watch_has_shown_is_asked_for(
         #[case] status: Value,
+        #[case] late: bool,
         #[case] asked: usize,
     ) {
         let pods = json!({"metadata": {}, "items": [pod(&runner(&json!({})))]});
         let (context, requests) = context(move |_, _| (200, pods.clone()));
         let job = job(json!({ "status": status }));
-        let found = pod_of(&context, "lab", &job).await.unwrap();
+        let found = pod_of(&context, "lab", &job, late).await.unwrap();
         assert_eq!(found.is_some(), asked == 1);
         let requests = requests.lock().unwrap();
         assert_eq!(requests.len(), asked, "{requests:?}");
