@@ -81,6 +81,18 @@ pub const SLOW: &[Scenario] = &[
         drive: |case| Box::pin(ways::step_pods(case)),
     },
     Scenario {
+        name: "clean-up at the end",
+        arguments: &["--clean-up-seconds=5"],
+        free: &[],
+        drive: |case| Box::pin(ways::clean_up_at_the_end(case)),
+    },
+    Scenario {
+        name: "clean-up at the deletion",
+        arguments: &["--clean-up-seconds=5"],
+        free: &[],
+        drive: |case| Box::pin(ways::clean_up_at_the_deletion(case)),
+    },
+    Scenario {
         name: "cancel",
         arguments: &[],
         free: STEPS,

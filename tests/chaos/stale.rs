@@ -256,7 +256,7 @@ async fn orphaned_job(case: &Case) -> Outcome {
     if found.uid() != old.uid() || found.metadata.deletion_timestamp.is_some() {
         return Err("the Job of somebody else was touched".to_owned());
     }
-    case.sweep().await
+    case.orphans().await
 }
 
 /// A run goes its way while these watches are held.
@@ -316,7 +316,7 @@ impl Case {
     }
 
     /// Removes Jobs, pods and ConfigMaps that belong to nobody.
-    async fn sweep(&self) -> Outcome {
+    async fn orphans(&self) -> Outcome {
         let (all, now) = (ListParams::default(), DeleteParams::background());
         let jobs = self.namespace.api::<Job>();
         let deleted = jobs.delete_collection(&now, &all).await;

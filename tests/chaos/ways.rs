@@ -115,6 +115,29 @@ pub async fn step_pods(case: &Case) -> Outcome {
     case.over("run").await
 }
 
+/// The spec of a run that may leave containers on a Docker daemon elsewhere, and so has a finalizer. Nobody
+/// is at that address: the run fails, and no clean-up is of use.
+fn elsewhere(script: &str) -> Value {
+    let mut spec = shell(script);
+    spec["deployments"] = json!([{ "name": "away", "docker": { "host": "tcp://127.0.0.1:9" } }]);
+    spec["deployment"] = json!("away");
+    spec
+}
+
+pub async fn clean_up_at_the_end(case: &Case) -> Outcome {
+    case.start().await;
+    case.apply("run", &elsewhere("true")).await?;
+    case.over("run").await
+}
+
+pub async fn clean_up_at_the_deletion(case: &Case) -> Outcome {
+    case.start().await;
+    case.apply("run", &elsewhere("true")).await?;
+    case.wait("run-1", |job: Option<&Job>| job.is_some())
+        .await?;
+    case.delete_all("run").await
+}
+
 /// Sets a mutable field of a run's spec.
 async fn set(case: &Case, field: &str, value: bool) -> Outcome {
     let patch = Patch::Merge(json!({ "spec": { field: value } }));
