@@ -46,6 +46,18 @@ pub fn cut(text: &str, limit: usize) -> String {
     cut
 }
 
+/// `text` for people, within `limit` bytes: control characters would do things to a terminal.
+#[must_use]
+pub fn shorten(text: &str, limit: usize) -> String {
+    let clean = |char: char| match char {
+        '\n' | '\t' => char,
+        char if char.is_control() => ' ',
+        char => char,
+    };
+    let clean: String = text.chars().map(clean).collect();
+    cut(&clean, limit)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

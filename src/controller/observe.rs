@@ -21,7 +21,7 @@ use super::steer;
 use super::{Context, Error};
 use crate::api::{DvreWorkflow, DvreWorkflowStatus, Phase, Reason};
 use crate::names;
-use crate::runner::record::Outcome;
+use crate::runner::record::{Outcome, Progress};
 use crate::settings::RunSettings;
 
 /// How long a pod may take to show itself, or to set up its volumes, before events are asked why.
@@ -47,6 +47,8 @@ pub struct Observed<'a> {
     pub pod: Option<Arc<Pod>>,
     /// What the runner recorded at its end.
     pub outcome: Option<Outcome>,
+    /// What is to be told of the progress of a runner that runs; None when nothing is known.
+    pub progress: Option<Arc<Progress>>,
     /// What events say of a pod that does not start.
     pub trouble: Option<Trouble>,
     /// Whether the resource holds our finalizer.
@@ -123,6 +125,7 @@ pub async fn observe<'a>(
         job: JobState::None,
         pod: None,
         outcome: None,
+        progress: None,
         trouble: None,
         finalizer: remembered
             .finalizer
@@ -180,6 +183,7 @@ pub async fn observe<'a>(
     if let Some(pod) = observed.pod.clone() {
         observed.outcome = outcome(context, &namespace, &pod).await;
     }
+    observed.progress = context.followers.told(workflow, observed.pod.as_deref());
     Ok(observed)
 }
 

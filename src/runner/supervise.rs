@@ -267,8 +267,9 @@ impl Supervisor {
             fallback: self.fallback.clone(),
             ..self.tally.progress(stage)
         };
-        self.log.record(&progress.to_line());
-        self.pace.printed();
+        let line = progress.to_line();
+        self.pace.printed(line.len());
+        self.log.progress(line);
     }
 }
 

@@ -196,6 +196,7 @@ async fn outputs_claim() {
 
     let found = on_claim(
         &sandbox,
+        "outputs-claim",
         "results",
         "cd outputs-claim && sha1sum numbers.txt tables/*",
     )
@@ -210,11 +211,9 @@ async fn outputs_claim() {
     assert_eq!(found.lines().collect::<Vec<_>>(), expected);
 }
 
-/// What a script prints in a pod that sees the claim.
-async fn on_claim(sandbox: &Sandbox, claim: &str, script: &str) -> String {
-    let runner = sandbox
-        .pod("outputs-claim", "the runner's pod", |_| true)
-        .await;
+/// What a script prints in a pod that sees a claim; its image is that of the run's runner.
+pub async fn on_claim(sandbox: &Sandbox, run: &str, claim: &str, script: &str) -> String {
+    let runner = sandbox.pod(run, "the runner's pod", |_| true).await;
     let pod = json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "reader" },
         "spec": {

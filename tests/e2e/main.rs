@@ -18,6 +18,7 @@ mod lifecycle;
 mod lost;
 mod namespace;
 mod neighbours;
+mod provenance;
 mod references;
 mod refusals;
 mod results;

@@ -2,6 +2,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::api::status::MAX_STEPS;
 use crate::controller::fixtures::{ended, hello, with_pod};
 use crate::controller::plan::plan;
 use crate::controller::pod::Trouble;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -168,6 +168,21 @@ fn owner(path: &Path, there: &fs::Metadata) -> Option<(String, u32)> {
     let identifier = named(super::RUN)?.get("identifier")?.as_str()?;
     let (uid, attempt) = identifier.rsplit_once('/')?;
     Some((uid.to_owned(), attempt.parse().ok()?))
+}
+
+/// The digest of a file of at most `limit` bytes.
+pub fn digest(path: &Path, limit: u64) -> Option<String> {
+    let mut file = fs::File::open(path).ok()?;
+    if file.metadata().ok()?.len() > limit {
+        return None;
+    }
+    let (mut sum, mut chunk) = (Sha256::new(), vec![0; 256 << 10]);
+    loop {
+        match file.read(&mut chunk).ok()? {
+            0 => return Some(format!("sha256:{}", hex(&sum.finalize()))),
+            read => sum.update(chunk.get(..read)?),
+        }
+    }
 }
 
 /// The files below a folder, links left out.

@@ -91,7 +91,7 @@ impl Supervisor {
             (
                 step,
                 Image {
-                    image,
+                    reference: image,
                     digest,
                     sif: false,
                 },
