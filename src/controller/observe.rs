@@ -24,7 +24,7 @@ use crate::settings::RunSettings;
 
 mod evidence;
 
-use evidence::{outcome, pod_of, reported};
+use evidence::{Patience, outcome, pod_of, reported};
 
 /// How long a pod may take to show itself, or to set up its volumes, before events are asked why.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -168,8 +168,11 @@ pub async fn observe<'a>(
         JobState::Live(job) => {
             let age = since(job.metadata.creation_timestamp.as_ref(), observed.now);
             let age = Duration::try_from(age).unwrap_or_default();
-            let late = age >= observed.start_deadline();
-            observed.pod = pod_of(context, &namespace, job, late).await?;
+            let patience = Patience {
+                is_over: age >= PATIENCE,
+                is_late: age >= observed.start_deadline(),
+            };
+            observed.pod = pod_of(context, &namespace, job, patience).await?;
             if age >= PATIENCE {
                 let silent = match observed.pod.as_deref() {
                     None => job.metadata.uid.as_deref(),
