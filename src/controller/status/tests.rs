@@ -159,6 +159,15 @@ fn transition_times_move_only_with_the_status() {
 }
 
 #[test]
+fn what_the_schema_would_refuse_is_not_repeated() {
+    let mut workflow = hello();
+    workflow.spec.deployment = "w".repeat(70_000);
+    let status = of(&crate::controller::fixtures::observed(&workflow, 1)).unwrap();
+    assert_eq!(status.reason, Some(Reason::InvalidDeployment));
+    assert!(status.deployment.unwrap().len() <= 63);
+}
+
+#[test]
 fn the_same_observation_gives_the_same_status() {
     let workflow = hello();
     let mut observed = with_pod(&workflow, 1, None);
