@@ -73,14 +73,19 @@ fn state(observed: &Observed<'_>) -> State {
         .as_ref()
         .is_some_and(|outcome| outcome.cleaned);
     let never_ran = matches!(observed.job, JobState::None);
-    if !observed.finalizer || cleaned || never_ran {
+    if cleaned || never_ran {
         return State::Over(None);
     }
     if let Some(why) = &observed.clean_up_refused {
         return State::Over(Some(left(observed, why)));
     }
+    // Without the finalizer it is over; what came of it has yet to be recorded.
     let Some(job) = observed.clean_up.as_deref() else {
-        return State::Needed;
+        return if observed.finalizer {
+            State::Needed
+        } else {
+            State::Over(None)
+        };
     };
     match condition(job) {
         Some("Complete") => State::Over(None),

@@ -151,10 +151,8 @@ pub async fn observe<'a>(
         return Ok(observed);
     }
     let namespace = workflow.namespace().unwrap_or_default();
-    if observed.finalizer {
-        let name = names::clean_up(&workflow.name_any(), observed.uid, observed.attempt());
-        observed.clean_up = context.jobs.get(&namespace, &name);
-    }
+    let clean_up = names::clean_up(&workflow.name_any(), observed.uid, observed.attempt());
+    observed.clean_up = context.jobs.get(&namespace, &clean_up);
     let launched = remembered
         .launched
         .filter(|launched| launched.attempt == observed.attempt());

@@ -104,7 +104,7 @@ impl Case {
         let play = async {
             let driven = (scenario.drive)(self).await;
             if refused && self.journal().struck() {
-                self.refused().await?;
+                self.refused(planned).await?;
             } else {
                 driven?;
             }
@@ -251,12 +251,15 @@ impl Case {
         waited.map_err(|error| error.to_string())
     }
 
-    async fn refused(&self) -> Outcome {
+    async fn refused(&self, planned: Option<&Planned>) -> Outcome {
+        // Without a clean-up a run ends as it does, and says so.
+        let any = planned.is_some_and(|plan| plan.at.request.cleans_up());
         let api = self.namespace.api::<DvreWorkflow>();
         let runs = api.list(&ListParams::default()).await;
         for run in runs.map_err(|error| error.to_string())? {
-            self.until(&run.name_any(), |phase, reason| {
-                (phase, reason) == (Phase::Failed, Reason::ChildRefused)
+            self.until_status(&run.name_any(), |status| {
+                let refused = any || status.reason == Some(Reason::ChildRefused);
+                status.phase == Some(Phase::Failed) && refused
             })
             .await?;
         }

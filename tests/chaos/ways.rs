@@ -133,8 +133,11 @@ pub async fn clean_up_at_the_end(case: &Case) -> Outcome {
 pub async fn clean_up_at_the_deletion(case: &Case) -> Outcome {
     case.start().await;
     case.apply("run", &elsewhere("true")).await?;
-    case.wait("run-1", |job: Option<&Job>| job.is_some())
-        .await?;
+    let active = |job: Option<&Job>| {
+        let status = job.and_then(|job| job.status.as_ref());
+        status.is_some_and(|status| status.active == Some(1))
+    };
+    case.wait("run-1", active).await?;
     case.delete_all("run").await
 }
 

@@ -60,6 +60,17 @@ fn a_run_ends_once_nothing_is_left(
 }
 
 #[test]
+fn what_a_clean_up_came_to_is_said_though_the_finalizer_went_before() {
+    let workflow = slurm();
+    let mut observed = with_pod(&workflow, 30, Some(record(false)));
+    observed.clean_up = Some(clean_up(
+        &json!({"conditions": [{"type": "Failed", "status": "True"}]}),
+    ));
+    let plan = short(&plan(&observed));
+    assert!(plan.contains("something of the run may be left"), "{plan}");
+}
+
+#[test]
 fn a_clean_up_that_does_not_end_is_not_waited_for_forever() {
     let workflow = slurm();
     let mut observed = with_pod(&workflow, 300, Some(killed()));
