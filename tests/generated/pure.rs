@@ -174,7 +174,6 @@ fn observed<'a>(
         clean_up_refused: None,
         config_maps: config_maps(&moment.text),
         resumed: None,
-        progress: None,
         now: created + jiff::SignedDuration::from_secs(moment.seconds),
         settings: &SETTINGS,
     }
