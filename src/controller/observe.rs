@@ -59,6 +59,8 @@ pub struct Observed<'a> {
     /// The ConfigMaps that the spec reads, by name; None for one that does not exist. Filled only
     /// before the start.
     pub config_maps: BTreeMap<String, Option<ConfigMap>>,
+    /// How long ago we wrote that status.
+    pub written: Option<Duration>,
     /// When the run was first seen not to be suspended any more.
     pub resumed: Option<Timestamp>,
     /// When this was.
@@ -138,6 +140,7 @@ pub async fn observe<'a>(
         clean_up: None,
         clean_up_refused: remembered.clean_up_refused,
         config_maps: BTreeMap::new(),
+        written: remembered.written.map(|written| written.elapsed()),
         resumed: remembered.resumed,
         now: Timestamp::now(),
         settings: &context.settings.run,
