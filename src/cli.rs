@@ -3,16 +3,21 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use axum::http::Request;
 use clap::{Parser, Subcommand};
-use kube::Client;
+use futures::FutureExt;
+use kube::client::{Body, ClientBuilder};
+use kube::{Client, Config};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tower::filter::FilterLayer;
 
 use crate::api::schema;
 use crate::controller::{self, Context};
+use crate::lease::{Candidate, Lost};
 use crate::metrics::Metrics;
+use crate::settings::election::ElectionSettings;
 use crate::settings::{RunSettings, Settings};
+use crate::stop::Stop;
 use crate::{offline, server, telemetry};
 
 /// Runs CWL workflows on Kubernetes.
@@ -71,41 +76,56 @@ fn run(settings: Settings) -> Result<(), String> {
 }
 
 async fn operate(settings: Settings) -> Result<(), String> {
-    let client = Client::try_default()
+    let stop = Stop::on_signals().map_err(|error| error.to_string())?;
+    let (client, candidate) = connect(&settings.election)
         .await
         .map_err(|error| format!("no cluster can be reached: {error}"))?;
     let listener = TcpListener::bind(settings.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", settings.listen))?;
     let context = Arc::new(Context::new(client, settings, Arc::new(Metrics::default())));
-    let stopping = stop_signal().map_err(|error| error.to_string())?;
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), "operator starts");
-    let server = server::serve(listener, context.clone(), stopped(stopping.clone()));
-    let controller = controller::run(context.clone(), stopped(stopping.clone()));
-    let finished = controller::finished::run(context, stopped(stopping));
-    let (result, (), ()) = tokio::join!(server, controller, finished);
-    tracing::info!("operator ends");
-    result.map_err(|error| error.to_string())
-}
-
-/// Turns true once SIGTERM or SIGINT asks the process to end.
-fn stop_signal() -> std::io::Result<watch::Receiver<bool>> {
-    let (sender, receiver) = watch::channel(false);
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+    let listen = listener.local_addr().map_err(|error| error.to_string())?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), %listen, "operator starts");
+    let led = async {
+        let work = work(&context, &stop);
+        match &candidate {
+            Some(candidate) => candidate.lead(work, stop.asked()).await?,
+            None => work.await,
         }
-        sender.send_replace(true);
-    });
-    Ok(receiver)
+        Ok::<(), Lost>(())
+    };
+    tokio::select! {
+        served = server::serve(listener, context.clone()) => served.map_err(|error| error.to_string())?,
+        done = led => done.map_err(|error| error.to_string())?,
+    }
+    tracing::info!("operator ends");
+    Ok(())
 }
 
-async fn stopped(mut stopping: watch::Receiver<bool>) {
-    // An error means that the sender is gone, and so the signal came.
-    let _ = stopping.wait_for(|stop| *stop).await;
+/// Everything that an operator does while no other does it.
+async fn work(context: &Arc<Context>, stop: &Stop) {
+    context.lead();
+    let controller = controller::run(context.clone(), stop.asked());
+    let finished = controller::finished::run(context.clone(), stop.asked());
+    let all = async { tokio::join!(controller, finished) };
+    stop.drain(all.map(|_| ()), || !context.is_ready()).await;
+}
+
+/// A client for the work and, with election, who wants to lead. That client writes only while it leads;
+/// the Lease has another, for which no request of the work is in the way.
+async fn connect(
+    election: &ElectionSettings,
+) -> Result<(Client, Option<Candidate>), Box<dyn std::error::Error>> {
+    let config = Config::infer().await?;
+    let client = Client::try_from(config.clone())?;
+    if !election.leader_elect {
+        return Ok((client, None));
+    }
+    let candidate = Candidate::new(client, election.clone(), &controller::instance());
+    let term = candidate.term();
+    let fence = FilterLayer::new(move |request: Request<Body>| term.admit(request));
+    let client = ClientBuilder::try_from(config)?.with_layer(&fence).build();
+    Ok((client, Some(candidate)))
 }
 
 #[cfg(test)]

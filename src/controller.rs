@@ -18,6 +18,7 @@ pub mod observe;
 pub mod placement;
 pub mod plan;
 pub mod pod;
+pub mod progress;
 pub mod queue;
 pub mod retention;
 pub mod retry;
@@ -52,6 +53,7 @@ use crate::settings::Settings;
 use children::Index;
 use guarded::Guarded;
 use memory::Memory;
+use progress::Followers;
 
 /// Only runs that are not over are watched, so that memory is used for those alone.
 const ACTIVE: &str = "status.phase!=Succeeded,status.phase!=Failed,status.phase!=Cancelled";
@@ -70,10 +72,14 @@ pub struct Context {
     pub jobs: Arc<Index<Job>>,
     /// Runner pods, by the uid of their Job.
     pub pods: Arc<Index<Pod>>,
+    /// Whether another operator works, or has to be waited for.
+    pub standby: AtomicBool,
     /// Whether the first list of resources has arrived.
     pub listed: AtomicBool,
     /// What we wrote last.
     pub memory: Memory,
+    /// Live progress of runs that last.
+    pub followers: Followers,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// Name of this process in Events.
@@ -100,6 +106,9 @@ pub enum Error {
     /// The Job that cleans up was refused: the next look goes on without it.
     #[error("the Job that cleans up after the run was refused")]
     CleanUp,
+    /// The log of a runner broke off.
+    #[error("the log broke off: {0}")]
+    Log(#[source] std::io::Error),
     /// Something that always serialises did not.
     #[error("cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
@@ -113,20 +122,41 @@ async fn within<T>(request: impl Future<Output = kube::Result<T>>) -> Result<T, 
     }
 }
 
+/// Name of this process for people: that of its pod.
+#[must_use]
+pub fn instance() -> String {
+    std::env::var("HOSTNAME").unwrap_or_else(|_| names::OPERATOR.to_owned())
+}
+
 impl Context {
     /// Makes the context of a controller.
     #[must_use]
     pub fn new(client: Client, settings: Settings, metrics: Arc<Metrics>) -> Self {
+        let followers = Followers::new(client.clone(), settings.progress_followers, &metrics);
         Self {
             client,
+            standby: AtomicBool::new(settings.election.leader_elect),
             settings,
             jobs: Arc::new(children::jobs()),
             pods: Arc::new(children::pods()),
             listed: AtomicBool::new(false),
             memory: Memory::default(),
+            followers,
             metrics,
-            instance: std::env::var("HOSTNAME").unwrap_or_else(|_| names::OPERATOR.to_owned()),
+            instance: instance(),
         }
+    }
+
+    /// From now on this operator works.
+    pub fn lead(&self) {
+        self.standby.store(false, Ordering::Relaxed);
+        self.metrics.leads();
+    }
+
+    /// Whether this operator leaves the work to another.
+    #[must_use]
+    pub fn stands_by(&self) -> bool {
+        self.standby.load(Ordering::Relaxed)
     }
 
     /// Whether the watches have shown what there is.
@@ -180,6 +210,7 @@ pub async fn run(
             .clone()
             .follow(watched(&context, &children, children::prune_pod), active)
             .boxed(),
+        context.followers.news().map(Ok).boxed(),
     ]);
     let metrics = context.metrics.clone();
     let queue = queue
@@ -193,6 +224,7 @@ pub async fn run(
             known.is_some_and(|known| known.metadata.uid.as_deref() == Some(uid))
         }
     });
+    let following = context.clone();
     let work =
         applier(reconcile_boxed, retry_later, context, store, queue, config).for_each(|result| {
             // A child may outlive the sight of its resource, as when the run is over.
@@ -205,6 +237,7 @@ pub async fn run(
         () = work => {}
         () = retention => {}
     }
+    following.followers.stop();
 }
 
 fn watched<K>(
@@ -241,6 +274,7 @@ fn resource_requests(
                 let uid = object.metadata.uid.as_deref().unwrap_or_default();
                 context.memory.forget(uid);
                 context.pods.forget(uid);
+                context.followers.forget(uid);
                 vec![]
             }
             // Only now does the store hold what was listed.

@@ -14,6 +14,7 @@
 //! from what is written. See `docs/adr/0003-cwl-crate.md` for why this is not an existing crate.
 
 mod cursor;
+mod describe;
 mod document;
 mod entry;
 mod header;
@@ -30,6 +31,7 @@ mod types;
 mod value;
 mod workflow;
 
+pub use describe::{About, Description, Parameter, ProcessDescription, Source, describe};
 pub use document::read_object;
 pub use inputs::Known;
 pub use problem::{Kind, Problem};
@@ -38,6 +40,7 @@ pub use requirements::check_added_requirements;
 
 #[cfg(test)]
 mod tests {
+    mod describe;
     mod documents;
     mod hostile;
     mod inputs;

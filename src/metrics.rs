@@ -4,6 +4,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use crate::api::{Phase, Reason};
@@ -23,12 +24,15 @@ struct Cause {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    leader: Gauge,
     launched: Counter,
     repeated: Family<Cause, Counter>,
     finished: Family<End, Counter>,
     reconciles: Counter,
     failures: Counter,
     watch_errors: Counter,
+    followers: Gauge,
+    progress_writes: Counter,
 }
 
 impl Default for Metrics {
@@ -41,6 +45,12 @@ impl Default for Metrics {
             Counter::default(),
         );
         let finished = Family::<End, Counter>::default();
+        let leader = Gauge::default();
+        registry.register(
+            "leader",
+            "1 while this operator works, 0 while it stands by; the sum over all should be 1",
+            leader.clone(),
+        );
         registry.register(
             "runs_launched",
             "Attempts whose Job was created",
@@ -72,19 +82,38 @@ impl Default for Metrics {
             "Times a watch failed and began anew; a steady rise means missing permissions or CRD",
             watch_errors.clone(),
         );
+        let (followers, progress_writes) = (Gauge::default(), Counter::default());
+        registry.register(
+            "progress_followers",
+            "Logs of runners that are being followed for their progress",
+            followers.clone(),
+        );
+        registry.register(
+            "progress_writes",
+            "Times progress was written to the status of a run",
+            progress_writes.clone(),
+        );
         Self {
             registry,
+            leader,
             launched,
             repeated,
             finished,
             reconciles,
             failures,
             watch_errors,
+            followers,
+            progress_writes,
         }
     }
 }
 
 impl Metrics {
+    /// This operator works, and no other.
+    pub fn leads(&self) {
+        self.leader.set(1);
+    }
+
     /// An attempt's Job was created.
     pub fn launched(&self) {
         self.launched.inc();
@@ -119,6 +148,17 @@ impl Metrics {
     /// A watch failed.
     pub fn watch_error(&self) {
         self.watch_errors.inc();
+    }
+
+    /// How many logs are followed.
+    #[must_use]
+    pub fn followers(&self) -> Gauge {
+        self.followers.clone()
+    }
+
+    /// Progress was written.
+    pub fn progress_written(&self) {
+        self.progress_writes.inc();
     }
 
     /// The text that Prometheus reads.

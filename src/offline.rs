@@ -104,6 +104,7 @@ fn observed<'a>(
         job: JobState::None,
         pod: None,
         outcome: None,
+        progress: None,
         trouble: None,
         finalizer: false,
         clean_up: None,

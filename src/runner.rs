@@ -20,6 +20,7 @@ mod log;
 mod memory;
 mod outputs;
 mod pace;
+mod provenance;
 pub mod record;
 mod redact;
 pub mod run_file;

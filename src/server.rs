@@ -1,6 +1,5 @@
 //! Probes and metrics over HTTP.
 
-use std::future::Future;
 use std::sync::Arc;
 
 use axum::Router;
@@ -12,25 +11,21 @@ use tokio::net::TcpListener;
 
 use crate::controller::Context;
 
-/// Serves `/livez`, `/readyz` and `/metrics` until `shutdown` resolves.
-pub async fn serve(
-    listener: TcpListener,
-    context: Arc<Context>,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
+/// Serves `/livez`, `/readyz` and `/metrics`.
+pub async fn serve(listener: TcpListener, context: Arc<Context>) -> std::io::Result<()> {
     let router = Router::new()
         .route("/livez", get(|| async { "ok" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .with_state(context);
-    axum::serve(listener, router)
-        .with_graceful_shutdown(shutdown)
-        .await
+    axum::serve(listener, router).await
 }
 
-/// Ready once the watches have shown what there is.
+/// Ready once the watches have shown what there is, and while another operator works.
 async fn ready(State(context): State<Arc<Context>>) -> impl IntoResponse {
-    if context.is_ready() {
+    if context.stands_by() {
+        (StatusCode::OK, "standby")
+    } else if context.is_ready() {
         (StatusCode::OK, "ok")
     } else {
         (

@@ -2,6 +2,7 @@
 //! meaning. The Helm chart sets them from its values.
 
 pub mod deployments;
+pub mod election;
 pub mod resources;
 pub mod streamflow;
 
@@ -12,6 +13,7 @@ use clap::{Args, ValueEnum};
 use k8s_openapi::api::core::v1::ResourceRequirements;
 
 use deployments::DeploymentSettings;
+use election::ElectionSettings;
 
 /// Settings of the operator.
 #[derive(Args, Clone, Debug)]
@@ -28,6 +30,10 @@ pub struct Settings {
     #[arg(long, env = "DVRE_CONCURRENCY", default_value_t = 32)]
     pub concurrency: u16,
 
+    /// How many runs' logs are followed at one time for their progress; 0 for none.
+    #[arg(long, env = "DVRE_PROGRESS_FOLLOWERS", default_value_t = 64)]
+    pub progress_followers: u16,
+
     /// Form of the log.
     #[arg(long, env = "DVRE_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
@@ -35,6 +41,10 @@ pub struct Settings {
     /// What to log, such as `info` or `dvre_operator=debug`.
     #[arg(long, env = "DVRE_LOG", default_value = "info")]
     pub log: String,
+
+    /// Which of several operators works.
+    #[command(flatten)]
+    pub election: ElectionSettings,
 
     /// Settings of the runs.
     #[command(flatten)]

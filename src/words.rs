@@ -46,6 +46,18 @@ pub fn cut(text: &str, limit: usize) -> String {
     cut
 }
 
+/// `text` for people, within `limit` bytes: control characters would do things to a terminal.
+#[must_use]
+pub fn shorten(text: &str, limit: usize) -> String {
+    let clean = |char: char| match char {
+        '\n' | '\t' => char,
+        char if char.is_control() => ' ',
+        char => char,
+    };
+    let clean: String = text.chars().map(clean).collect();
+    cut(&clean, limit)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,6 +68,12 @@ mod tests {
         assert_eq!(list(["a", "b"]), "a, b");
         assert_eq!(list::<&str>([]), "none");
         assert!(list((0..20).map(|n| n.to_string())).ends_with("11 and 8 more"));
+    }
+
+    #[test]
+    fn a_message_holds_nothing_that_moves_a_cursor() {
+        assert_eq!(shorten("a\u{1b}[2J\r\nb\tc\u{0}", 80), "a [2J \nb\tc ");
+        assert!(shorten(&"ä".repeat(2000), 1024).ends_with("ä…"));
     }
 
     #[test]

@@ -15,6 +15,8 @@ mod fetch;
 mod leftovers;
 #[path = "runner/logs.rs"]
 mod logs;
+#[path = "runner/provenance.rs"]
+mod provenance;
 #[path = "runner/signals.rs"]
 mod signals;
 #[path = "runner/streamflow.rs"]

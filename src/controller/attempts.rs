@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::ending::Ending;
 use crate::api::status::MAX_ATTEMPTS;
 use crate::api::{AttemptStatus, Reason};
-use crate::words::cut;
+use crate::words::shorten;
 
 /// Longest message of an attempt in bytes.
 const MESSAGE_BYTES: usize = 256;
@@ -39,7 +39,7 @@ pub fn ended(
 /// Notes why, in words, an attempt ended that another one follows.
 pub fn explained(attempts: &mut [AttemptStatus], message: &str) {
     if let Some(attempt) = attempts.last_mut() {
-        attempt.message = Some(cut(message, MESSAGE_BYTES));
+        attempt.message = Some(shorten(message, MESSAGE_BYTES));
     }
 }
 

@@ -71,6 +71,7 @@ pub fn observed(workflow: &DvreWorkflow, seconds: i64) -> Observed<'_> {
         job: JobState::None,
         pod: None,
         outcome: None,
+        progress: None,
         trouble: None,
         finalizer: false,
         clean_up: None,

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::ending::{self, Ending};
 use super::observe::Observed;
 use super::plan::{Interlude, Plan, STUCK_INTERVAL, View, since, stuck_interval};
 use super::pod::{self, Trouble};
+use super::progress;
 use super::queue::Queue;
 use super::stopped::Stopped;
 use super::{retry, steer};
@@ -99,7 +101,7 @@ fn suspended(observed: &Observed<'_>, mut ending: Ending) -> Plan {
         message: format!(
             "attempt {attempt} was stopped by spec.suspend; set it to false, and attempt {} runs the workflow \
              from its start",
-            attempt + 1
+            observed.next_attempt()
         ),
         ending,
         phase: Phase::Suspended,
@@ -151,19 +153,17 @@ fn stopping(observed: &Observed<'_>, job: &Job, stopped: &Stopped) -> Plan {
     })
 }
 
-fn running_in(
-    observed: &Observed<'_>,
-    pod: Option<&k8s_openapi::api::core::v1::Pod>,
-    since: &Time,
-) -> Plan {
+fn running_in(observed: &Observed<'_>, pod: Option<&Pod>, since: &Time) -> Plan {
     let left = steer::left(observed, Some(since)).map(Duration::try_from);
+    let name = pod
+        .and_then(|pod| pod.metadata.name.as_deref())
+        .unwrap_or_default();
     Plan::Follow(View {
         phase: Phase::Running,
         reason: Reason::Running,
-        message: format!(
-            "the workflow runs in pod {}",
-            pod.and_then(|pod| pod.metadata.name.as_deref())
-                .unwrap_or_default()
+        message: observed.progress.as_deref().map_or_else(
+            || format!("the workflow runs in pod {name}"),
+            progress::words,
         ),
         since: Some(since.clone()),
         quiet: false,

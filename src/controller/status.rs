@@ -8,15 +8,13 @@ use super::ending::Ending;
 use super::observe::{JobState, Observed};
 use super::plan::{Interlude, Plan, View};
 use crate::api::conditions::{self, Accepted, Verdict};
-use crate::api::status::{MAX_MESSAGE_BYTES, MAX_STATUS_BYTES, MAX_STEPS};
-use crate::api::{DvreWorkflowStatus, Engine, Phase, Reason, StepStatus};
-use crate::runner::record::{
-    EngineName, Outcome, StepPhase, StepRecord, notable_steps, shorten_messages,
-};
-use crate::words::cut;
+use crate::api::status::{MAX_MESSAGE_BYTES, MAX_STATUS_BYTES};
+use crate::api::{DvreWorkflowStatus, Engine, Phase, Reason};
+use crate::runner::record::EngineName;
+use crate::words::shorten;
 
-/// Size of the messages of all steps, in bytes.
-const MAX_STEP_MESSAGES_BYTES: usize = 16 * 1024;
+mod size;
+mod steps;
 
 /// The status that follows from a plan that was carried out; None when there is nothing to say.
 #[must_use]
@@ -45,7 +43,7 @@ pub fn status(observed: &Observed<'_>, plan: &Plan) -> Option<DvreWorkflowStatus
         ),
         Plan::Reject(cause) => {
             status.completion_time = Some(Time(observed.now));
-            let refused = Accepted::No(cause.reason, cut(&cause.message, MAX_MESSAGE_BYTES));
+            let refused = Accepted::No(cause.reason, shorten(&cause.message, MAX_MESSAGE_BYTES));
             verdict(Phase::Failed, cause.reason, &cause.message, refused)
         }
         Plan::Follow(view) => {
@@ -80,7 +78,7 @@ fn verdict(phase: Phase, reason: Reason, message: &str, accepted: Accepted) -> V
     Verdict {
         phase,
         reason,
-        message: cut(message, MAX_MESSAGE_BYTES),
+        message: shorten(message, MAX_MESSAGE_BYTES),
         accepted,
         truncated: None,
     }
@@ -113,17 +111,22 @@ fn identify(observed: &Observed<'_>, status: &mut DvreWorkflowStatus) {
 }
 
 fn follow(observed: &Observed<'_>, status: &mut DvreWorkflowStatus, view: &View) {
-    let engine = match observed.workflow.spec.engine {
+    let Some(since) = &view.since else { return };
+    status.start_time.get_or_insert_with(|| since.clone());
+    let (number, job_name) = (observed.attempt(), observed.job_name());
+    attempts::begun(&mut status.attempts, number, &job_name, since);
+    let progress = observed.progress.as_deref();
+    let told = progress.and_then(|progress| engine(progress.engine?));
+    let asked = match observed.workflow.spec.engine {
         Engine::Auto | Engine::StreamFlow => "streamflow",
         Engine::Cwltool => "cwltool",
     };
-    if let Some(since) = &view.since {
-        status.start_time.get_or_insert_with(|| since.clone());
-        let (number, job_name) = (observed.attempt(), observed.job_name());
-        attempts::begun(&mut status.attempts, number, &job_name, since);
-        status
-            .execution_engine
-            .get_or_insert_with(|| engine.to_owned());
+    let known = told.or_else(|| status.execution_engine.take());
+    status.execution_engine = Some(known.unwrap_or_else(|| asked.to_owned()));
+    if let Some(progress) = progress {
+        let jobs = (progress.completed, progress.total);
+        status.progress = fraction(jobs);
+        status.steps = steps::listed(&progress.steps, progress.step_count, jobs);
     }
 }
 
@@ -145,11 +148,23 @@ fn rewind(observed: &Observed<'_>, status: &mut DvreWorkflowStatus, next: &Inter
     if let Some(started) = &next.ending.times.0 {
         status.start_time.get_or_insert_with(|| started.clone());
     }
-    status.attempt = Some(observed.attempt() + 1);
+    status.attempt = Some(observed.next_attempt());
     status.job_name = None;
     status.execution_engine = None;
     status.progress = None;
     status.steps.clear();
+}
+
+fn engine(name: EngineName) -> Option<String> {
+    match name {
+        EngineName::Streamflow => Some("streamflow".to_owned()),
+        EngineName::Cwltool => Some("cwltool".to_owned()),
+        EngineName::Unknown => None,
+    }
+}
+
+fn fraction((completed, total): (u64, u64)) -> Option<String> {
+    (total > 0).then(|| format!("{completed}/{total}"))
 }
 
 fn finish(status: &mut DvreWorkflowStatus, ending: &Ending, now: Timestamp) {
@@ -159,66 +174,15 @@ fn finish(status: &mut DvreWorkflowStatus, ending: &Ending, now: Timestamp) {
         status.start_time.get_or_insert_with(|| started.clone());
     }
     status.completion_time = Some(ended.clone().unwrap_or(Time(now)));
-    let Some(outcome) = recorded else { return };
-    status.execution_engine = match outcome.engine {
-        EngineName::Streamflow => Some("streamflow".to_owned()),
-        EngineName::Cwltool => Some("cwltool".to_owned()),
-        EngineName::Unknown => None,
+    let Some(outcome) = recorded else {
+        steps::end(&mut status.steps);
+        return;
     };
-    if outcome.total > 0 {
-        status.progress = Some(format!("{}/{}", outcome.completed, outcome.total));
-    }
-    status.steps = steps(outcome);
+    let jobs = (outcome.completed, outcome.total);
+    status.execution_engine = engine(outcome.engine);
+    status.progress = fraction(jobs).or_else(|| status.progress.take());
+    status.steps = steps::listed(&outcome.steps, outcome.step_count, jobs);
     status.outputs.clone_from(&outcome.outputs);
-}
-
-/// The steps of an outcome, at most [`MAX_STEPS`] and one that sums up the rest.
-fn steps(outcome: &Outcome) -> Vec<StepStatus> {
-    let mut shown = notable_steps(&outcome.steps, MAX_STEPS);
-    shorten_messages(&mut shown, MAX_MESSAGE_BYTES, MAX_STEP_MESSAGES_BYTES);
-    let mut steps: Vec<StepStatus> = shown.iter().map(step).collect();
-    let known = outcome.step_count.max(outcome.steps.len());
-    if known > shown.len() {
-        let completed: u64 = shown.iter().map(|step| step.completed).sum();
-        let total: u64 = shown.iter().map(|step| step.total).sum();
-        steps.push(StepStatus {
-            name: "...".to_owned(),
-            phase: format!("{}MoreSteps", known - shown.len()),
-            completed: signed(outcome.completed.saturating_sub(completed)),
-            total: signed(outcome.total.saturating_sub(total)),
-            ..StepStatus::default()
-        });
-    }
-    steps
-}
-
-fn step(record: &StepRecord) -> StepStatus {
-    let phase = match record.phase {
-        StepPhase::Pending => "Pending",
-        StepPhase::Running => "Running",
-        StepPhase::Succeeded => "Succeeded",
-        StepPhase::Failed => "Failed",
-        StepPhase::Skipped => "Skipped",
-        StepPhase::Cancelled => "Cancelled",
-        StepPhase::Unknown => "Unknown",
-    };
-    StepStatus {
-        name: record.name.chars().take(512).collect(),
-        phase: phase.to_owned(),
-        completed: signed(record.completed),
-        total: signed(record.total),
-        start_time: record.start_time.map(Time),
-        completion_time: record.completion_time.map(Time),
-        exit_code: record.exit_code,
-        message: record
-            .message
-            .as_deref()
-            .map(|text| cut(text, MAX_MESSAGE_BYTES)),
-    }
-}
-
-fn signed(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// Adds what follows from the verdict, and cuts what does not fit.
@@ -232,19 +196,23 @@ fn sealed(
         .as_deref()
         .and_then(|pod| pod.metadata.name.as_deref())
         .unwrap_or("the runner");
-    let size = serde_json::to_string(&status).map_or(0, |json| json.len());
-    // Conditions and message come on top: at most seven times a message.
-    if size + 8 * MAX_MESSAGE_BYTES > MAX_STATUS_BYTES {
-        status.outputs = None;
+    let previous = std::mem::take(&mut status.conditions);
+    status.message = None;
+    let cut = size::fit(&mut status, size::room(&verdict));
+    if let Some(what) = cut.words() {
         verdict.truncated = Some(format!(
-            "the outputs do not fit into a status of {MAX_STATUS_BYTES} bytes; the whole stands in the last \
-             line of the log of pod {pod}{}",
+            "{what} do not fit into a status of {MAX_STATUS_BYTES} bytes; the whole stands in the {} of pod {pod}{}",
+            if verdict.phase.is_final() {
+                "last line of the log"
+            } else {
+                "log"
+            },
             match &observed.workflow.spec.outputs {
-                Some(outputs) => format!(
+                Some(outputs) if verdict.phase.is_final() => format!(
                     ", and in .dvre/outcome.json on claim {}",
                     outputs.persistent_volume_claim.claim_name
                 ),
-                None => String::new(),
+                _ => String::new(),
             }
         ));
     } else if observed
@@ -256,7 +224,6 @@ fn sealed(
             "the outputs were too long to report, and the log of pod {pod} could not be read"
         ));
     }
-    let previous = std::mem::take(&mut status.conditions);
     status.conditions = conditions::conditions(
         &verdict,
         &previous,

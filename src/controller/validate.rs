@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::{Resource, ResourceExt};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::observe::Observed;
 use super::placement::{self, Request};
@@ -23,6 +23,9 @@ use crate::render::run::InputLayer;
 
 /// Name of the file that an inline document becomes.
 const MAIN: &str = "main.cwl";
+
+/// A resource of at most so many bytes always fits beside the documents.
+const SMALL_RESOURCE: usize = 16 << 10;
 
 /// Checks everything that can be checked before any compute.
 pub fn run(observed: &Observed<'_>) -> Result<Run, Trouble> {
@@ -82,6 +85,7 @@ pub fn run(observed: &Observed<'_>) -> Result<Run, Trouble> {
             .map(|outputs| outputs.persistent_volume_claim.clone()),
         runner: spec.runner.clone().unwrap_or_default(),
         settings: observed.settings.clone(),
+        resource: spec.outputs.is_some().then(|| resource(workflow)),
     };
     let data = config_map::data(&run);
     check_rendered(&run, config_map::size(&data))?;
@@ -129,11 +133,32 @@ fn check_added(inputs: &Map<String, Value>, placement: &Placement) -> Result<(),
     Ok(())
 }
 
+/// The resource as its author wrote it, for the provenance of its run. Document and inputs are left
+/// out, for the run's ConfigMap has them as files.
+fn resource(workflow: &DvreWorkflow) -> Value {
+    let spec = DvreWorkflowSpec {
+        cwl: None,
+        inputs: None,
+        ..workflow.spec.clone()
+    };
+    let meta = &workflow.metadata;
+    let mut metadata = json!({"name": meta.name, "namespace": meta.namespace, "uid": meta.uid});
+    if let (Some(labels), Value::Object(metadata)) = (&meta.labels, &mut metadata) {
+        metadata.insert("labels".to_owned(), json!(labels));
+    }
+    json!({
+        "apiVersion": DvreWorkflow::api_version(&()), "kind": DvreWorkflow::kind(&()),
+        "metadata": metadata, "spec": spec,
+    })
+}
+
 /// Checks that what was made of many places still fits beside the documents.
 fn check_rendered(run: &Run, size: usize) -> Result<(), Trouble> {
     let placement = &run.placement;
     let pods = placement.pods().next().is_some();
-    if placement.bindings.len() <= 1 && placement.custom.is_none() && !pods {
+    let large = |resource: &Value| resource.to_string().len() > SMALL_RESOURCE;
+    let small = !run.resource.as_ref().is_some_and(large);
+    if placement.bindings.len() <= 1 && placement.custom.is_none() && !pods && small {
         return Ok(());
     }
     if size <= config_map::LIMIT {

@@ -12,6 +12,17 @@ pub(super) enum Version {
     V1_2,
 }
 
+impl Version {
+    /// As documents name it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::V1_0 => "v1.0",
+            Self::V1_1 => "v1.1",
+            Self::V1_2 => "v1.2",
+        }
+    }
+}
+
 /// Fields that every process may have.
 pub(super) const COMMON_FIELDS: [&str; 10] = [
     "class",

@@ -78,23 +78,35 @@ impl Process {
 /// requirement that no engine here knows; both name the place in the document. The first problem
 /// found is told.
 pub fn load(files: &BTreeMap<String, String>, entrypoint: &str) -> Result<Process, Problem> {
-    let (file, id) = split(entrypoint);
-    let file = join("", file).map_err(|why| Problem::workflow(entrypoint, &why))?;
-    let library = Library::read(files, &file)?;
+    let library = Library::read_entry(files, entrypoint)?;
     let index = Index::new(&library);
     let mut loader = Loader::default();
-    let Some((file, _)) = library.trees.get_key_value(&file) else {
-        return Err(Problem::workflow(&file, "no such file"));
-    };
-    let entry = loader
-        .graphs
-        .entry(&index, file, id.filter(|id| !id.is_empty()), entrypoint)?;
+    let entry = entry(&mut loader, &index, entrypoint)?;
     let root = loader.process(&entry, None)?;
     loader.finish(root)
 }
 
+/// The process that `entrypoint` means.
+///
+/// # Errors
+/// There is none.
+pub(super) fn entry<'a>(
+    loader: &mut Loader<'a>,
+    index: &'a Index<'a>,
+    entrypoint: &str,
+) -> Result<Cursor<'a>, Problem> {
+    let (path, id) = split(entrypoint);
+    let file = join("", path).map_err(|why| Problem::workflow(entrypoint, &why))?;
+    let Some((file, _)) = index.library.trees.get_key_value(&file) else {
+        return Err(Problem::workflow(&file, "no such file"));
+    };
+    let id = id.filter(|id| !id.is_empty());
+    loader.graphs.entry(index, file, id, entrypoint)
+}
+
 /// What one process is to those that use it.
 pub(super) struct Node<'a> {
+    pub(super) at: Cursor<'a>,
     pub(super) inputs: Ports<'a>,
     pub(super) outputs: Vec<&'a str>,
     /// The steps of a workflow, in an order in which they could run.
@@ -193,6 +205,7 @@ impl<'a> Loader<'a> {
             }
         };
         Ok(Node {
+            at: at.clone(),
             inputs,
             outputs: outputs.names(),
             steps,

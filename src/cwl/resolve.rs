@@ -24,6 +24,19 @@ pub(super) struct Library {
 }
 
 impl Library {
+    /// Reads what the process `entrypoint`, a path and perhaps an id, needs.
+    ///
+    /// # Errors
+    /// As [`Library::read`].
+    pub(super) fn read_entry(
+        files: &BTreeMap<String, String>,
+        entrypoint: &str,
+    ) -> Result<Self, Problem> {
+        let (file, _) = split(entrypoint);
+        let file = join("", file).map_err(|why| Problem::workflow(entrypoint, &why))?;
+        Self::read(files, &file)
+    }
+
     /// Reads the entry file and all files that it refers to, directly or through others.
     ///
     /// # Errors

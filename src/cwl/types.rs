@@ -110,6 +110,11 @@ impl Types {
         self.table
     }
 
+    /// A named type.
+    pub(super) fn get(&self, number: usize) -> Option<&Type> {
+        self.table.get(number)
+    }
+
     /// Reads the type that stands at the cursor.
     ///
     /// # Errors

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{ConfigMap, KeyToPath};
 
+use super::parts::Parts;
 use super::placement::Pods;
 use super::run::{InputLayer, Run};
 use super::streamflow::streamflow_yml;
-use super::{singularity, step_pods};
+use super::{job, singularity, step_pods};
 use crate::api::sources::Volume;
 use crate::runner::run_file::{
-    PODS_FOLDER, RUN_FILE, RUN_FOLDER, RunFile, TEMPLATES_FOLDER, WORKFLOW_FOLDER,
+    PODS_FOLDER, Provenance, RUN_FILE, RUN_FOLDER, RunFile, TEMPLATES_FOLDER, WORKFLOW_FOLDER,
 };
 
 /// Folder where the outputs claim is mounted.
@@ -156,6 +157,10 @@ fn run_file(run: &Run) -> RunFile {
         cwltool: run.placement.cwltool.clone(),
         ssh_hosts: run.placement.hosts.len(),
         leftovers: run.placement.leftovers.clone(),
+        provenance: run.resource.clone().map(|resource| Provenance {
+            resource,
+            image: job::image(run, Parts::of(run).image),
+        }),
     }
 }
 

@@ -99,13 +99,7 @@ fn container(run: &Run, parts: Parts, mounts: Vec<VolumeMount>) -> Container {
     }
     Container {
         name: RUNNER_CONTAINER.to_owned(),
-        image: Some(
-            run.runner
-                .image
-                .clone()
-                .or(parts.image)
-                .unwrap_or_else(|| run.settings.runner_image.clone()),
-        ),
+        image: Some(image(run, parts.image)),
         image_pull_policy: Some(run.settings.runner_image_pull_policy.clone()),
         env: Some(env),
         resources: Some(resources::more_memory(
@@ -125,6 +119,13 @@ fn container(run: &Run, parts: Parts, mounts: Vec<VolumeMount>) -> Container {
         volume_mounts: Some(mounts),
         ..Container::default()
     }
+}
+
+/// The runner's image: the resource's, else that of a place of steps, else the operator's.
+#[must_use]
+pub fn image(run: &Run, of_place: Option<String>) -> String {
+    let own = run.runner.image.clone().or(of_place);
+    own.unwrap_or_else(|| run.settings.runner_image.clone())
 }
 
 fn some(map: &BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
 use super::placement::Placement;
@@ -49,6 +51,8 @@ pub struct Run {
     pub runner: RunnerSettings,
     /// What the operator decides.
     pub settings: RunSettings,
+    /// The resource for its provenance, without `spec.cwl` and `spec.inputs`, where outputs are kept.
+    pub resource: Option<Value>,
 }
 
 /// One input object.

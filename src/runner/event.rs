@@ -11,6 +11,7 @@ use std::{fs, io};
 
 use serde::Deserialize;
 
+use super::provenance::Image;
 use super::record::Reason;
 
 /// A line longer than this is no event. Two texts of 1 MiB fit, each byte spelled with six.
@@ -104,6 +105,19 @@ pub enum Event {
         message: String,
         /// The path of the step that it belongs to.
         step: Option<String>,
+    },
+    /// The engine has started.
+    Engine {
+        /// Its version.
+        version: String,
+    },
+    /// A step runs in a container image.
+    Image {
+        /// The path of the step; absent for the runner's own container.
+        step: Option<String>,
+        /// The image.
+        #[serde(flatten)]
+        image: Image,
     },
     /// The run has failed, and the engine may not manage to end.
     #[serde(skip)]

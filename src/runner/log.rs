@@ -4,11 +4,18 @@ use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::keeper::Keeper;
-use super::record::MARK;
+use super::record::{MARK, PROGRESS_TAIL};
 use super::redact::Redactor;
 
 /// A line longer than this is passed on in pieces.
 const LONGEST_LINE: usize = 64 << 10;
+/// After so many lines or bytes of the engine's, progress is printed again: whoever begins to read
+/// starts at the log's end.
+const REPEAT_LINES: usize = PROGRESS_TAIL / 2;
+const REPEAT_BYTES: usize = 256 << 10;
+const ENDLESS: usize = 4 << 20;
+/// Lines that are written at one time.
+const BATCH: usize = 100;
 
 /// Stdout, shared by all who write a line to it.
 #[derive(Clone)]
@@ -19,8 +26,59 @@ pub struct Log {
 struct Out {
     stream: Box<dyn Write + Send>,
     within_line: bool,
+    /// The last progress, and lines and bytes of the engine's since then.
+    progress: String,
+    lines: usize,
+    bytes: usize,
     /// What keeps the engine's lines and our own beside the outputs.
     keeper: Option<Keeper>,
+}
+
+impl Out {
+    /// Passes bytes on. A reader that is gone must not end the run, so failures are ignored.
+    fn write(&mut self, bytes: &[u8]) {
+        let _ = self
+            .stream
+            .write_all(bytes)
+            .and_then(|()| self.stream.flush());
+        self.within_line = bytes.last().is_some_and(|&last| last != b'\n');
+    }
+
+    fn record(&mut self, line: &str) {
+        let start = if self.within_line { "\n" } else { "" };
+        self.write(format!("{start}{line}\n").as_bytes());
+    }
+
+    fn progress(&mut self, line: String) {
+        self.record(&line);
+        (self.progress, self.lines, self.bytes) = (line, 0, 0);
+    }
+
+    fn say(&mut self, text: &str) {
+        let line = format!("dvre-runner: {text}");
+        self.record(&line);
+        self.keep(format!("{line}\n").as_bytes());
+    }
+
+    fn keep(&self, bytes: &[u8]) {
+        if let Some(keeper) = &self.keeper {
+            keeper.lines(bytes);
+        }
+    }
+
+    fn engine(&mut self, bytes: &[u8]) {
+        self.write(bytes);
+        self.keep(bytes);
+        self.lines += bytes.iter().filter(|&&byte| byte == b'\n').count();
+        self.bytes += bytes.len();
+        let far = self.lines >= REPEAT_LINES || self.bytes >= REPEAT_BYTES;
+        // A line is torn for this only when it does not seem to end.
+        let between = !self.within_line || self.bytes >= ENDLESS;
+        if far && between && !self.progress.is_empty() {
+            let again = std::mem::take(&mut self.progress);
+            self.progress(again);
+        }
+    }
 }
 
 impl Log {
@@ -31,6 +89,9 @@ impl Log {
             out: Arc::new(Mutex::new(Out {
                 stream,
                 within_line: false,
+                progress: String::new(),
+                lines: 0,
+                bytes: 0,
                 keeper: None,
             })),
         }
@@ -43,31 +104,17 @@ impl Log {
 
     /// Writes a line of our own.
     pub fn say(&self, text: &str) {
-        let line = format!("dvre-runner: {text}");
-        self.record(&line);
-        self.kept(format!("{line}\n").as_bytes());
+        self.lock().say(text);
     }
 
     /// Writes one record as a line of its own.
     pub fn record(&self, line: &str) {
-        let start = if self.lock().within_line { "\n" } else { "" };
-        self.write(format!("{start}{line}\n").as_bytes());
+        self.lock().record(line);
     }
 
-    /// Passes bytes on. A reader that is gone must not end the run, so failures are ignored.
-    fn write(&self, bytes: &[u8]) {
-        let mut out = self.lock();
-        let _ = out
-            .stream
-            .write_all(bytes)
-            .and_then(|()| out.stream.flush());
-        out.within_line = bytes.last().is_some_and(|&last| last != b'\n');
-    }
-
-    fn kept(&self, bytes: &[u8]) {
-        if let Some(keeper) = &self.lock().keeper {
-            keeper.lines(bytes);
-        }
+    /// Writes progress as a line of its own, and again after every so many lines of the engine's.
+    pub fn progress(&self, line: String) {
+        self.lock().progress(line);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Out> {
@@ -98,7 +145,11 @@ impl Log {
             return;
         }
         let mut clean = Vec::with_capacity(lines.len());
-        for line in lines.split_inclusive(|&byte| byte == b'\n') {
+        for (index, line) in lines.split_inclusive(|&byte| byte == b'\n').enumerate() {
+            if index % BATCH == BATCH - 1 {
+                self.lock().engine(&clean);
+                clean.clear();
+            }
             watch(line);
             // A line of the engine's that looks like a record would be taken for one.
             if line.starts_with(MARK.as_bytes()) {
@@ -106,8 +157,7 @@ impl Log {
             }
             clean.extend_from_slice(&redactor.bytes(line));
         }
-        self.write(&clean);
-        self.kept(&clean);
+        self.lock().engine(&clean);
     }
 }
 
@@ -182,5 +232,25 @@ mod tests {
         let (text, seen) = passed(&vec![b'x'; 300_000], "");
         assert_eq!(text.len(), 300_000 + "\n@dvre {}\n".len());
         assert_eq!(seen.len(), 300_000);
+    }
+
+    #[test]
+    fn progress_is_always_near_the_end() {
+        let sink = Sink::default();
+        let log = Log::new(Box::new(sink.clone()));
+        log.progress("@dvre {}".to_owned());
+        let line = |length: usize| "x".repeat(length) + "\n";
+        let chatter = line(10).repeat(5_000) + &line(200_000).repeat(10) + &line(20_000_000);
+        log.pass(chatter.as_bytes(), &Redactor::default(), |_| ());
+        let text = String::from_utf8_lossy(&sink.0.lock().unwrap()).into_owned();
+        let told: Vec<_> = text.match_indices("@dvre {}\n").collect();
+        assert!((10..100).contains(&told.len()), "{} times", told.len());
+        for pair in told.windows(2) {
+            let between = &text[pair[0].0..pair[1].0];
+            let entries = between.lines().map(|line| line.len() / 16_384 + 1);
+            assert!(entries.sum::<usize>() < PROGRESS_TAIL);
+        }
+        let after = told.last().map_or(0, |&(start, _)| start);
+        assert!(text.len() - after < PROGRESS_TAIL * 16_384);
     }
 }

@@ -15,8 +15,7 @@ use super::stage::decode;
 
 mod store;
 
-pub use store::OWN_FOLDER;
-use store::Store;
+pub use store::{METADATA_FILE, OWN_FOLDER, Store};
 
 /// The most bytes of an output object that are read from the engine.
 pub const OBJECT_LIMIT: usize = 16 << 20;
@@ -221,7 +220,8 @@ fn listing(folder: &Path) -> io::Result<Value> {
         .collect()
 }
 
-fn checksum(path: &Path) -> io::Result<String> {
+/// The checksum of a file, as CWL writes it.
+pub fn checksum(path: &Path) -> io::Result<String> {
     let (mut file, mut sum, mut chunk) = (File::open(path)?, Sha1::new(), vec![0; 256 << 10]);
     loop {
         let read = file.read(&mut chunk)?;

@@ -16,6 +16,9 @@ pub(crate) use termination::{cut, hex};
 pub const MARK: &str = "@dvre ";
 /// The most steps that one [`Progress`] names.
 pub const PROGRESS_STEPS: usize = 100;
+/// While a run lasts, a log that has any progress has it in these last entries: a line, or a piece of
+/// 16 KiB of one.
+pub const PROGRESS_TAIL: usize = 1000;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -96,6 +96,33 @@ pub struct RunFile {
     /// What the run may leave outside of its pod.
     #[serde(default)]
     pub leftovers: Vec<Leftover>,
+    /// What the run's provenance says beyond what the runner finds out; absent without a folder for
+    /// outputs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<Provenance>,
+}
+
+/// What the operator knows of a run's origin.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Provenance {
+    /// The resource: its apiVersion, kind, metadata and spec, without `spec.cwl` and `spec.inputs`,
+    /// which stand in the ConfigMap as files.
+    pub resource: serde_json::Value,
+    /// Image of the runner, as its container asks for it.
+    #[serde(default)]
+    pub image: String,
+}
+
+impl Provenance {
+    /// The uid of the resource.
+    #[must_use]
+    pub fn uid(&self) -> String {
+        let uid = self.resource.pointer("/metadata/uid");
+        uid.and_then(serde_json::Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    }
 }
 
 /// How cwltool could do the work of a run.
@@ -224,6 +251,7 @@ mod tests {
                 slurm_job: Some("dvre-0a1b2c3d".into()),
                 ..Leftover::default()
             }],
+            provenance: Some(Provenance::default()),
         };
         let text = serde_json::to_string(&run).unwrap();
         assert!(

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::failure::Failure;
 use super::layout::Layout;
+use super::provenance::Inputs;
 use super::redact::Redactor;
 use super::run_file::{DATA_FOLDER, RUN_FOLDER, RunFile, VOLUMES_FOLDER};
 use crate::cwl;
@@ -19,6 +20,7 @@ mod resolve;
 mod ssh;
 
 use fetch::Fetcher;
+pub use fetch::without_query;
 use layers::Layers;
 use resolve::Resolver;
 pub use resolve::decode;
@@ -37,6 +39,10 @@ pub struct Staged {
     pub redactor: Redactor,
     /// The paths of the steps that run something, as StreamFlow names them.
     pub steps: Vec<String>,
+    /// The images that the document names for them.
+    pub images: Vec<(String, String)>,
+    /// The inputs.
+    pub inputs: Inputs,
 }
 
 /// Prepares the run.
@@ -62,41 +68,67 @@ pub fn stage(layout: &Layout, run: &RunFile) -> Result<Staged, Failure> {
     } else {
         Redactor::default()
     };
-    let steps = prepare_inputs(layout, run, layers).map_err(|failure| Failure {
+    let prepared = prepare_inputs(layout, run, layers).map_err(|failure| Failure {
         message: redactor.text(&failure.message),
         ..failure
     })?;
-    Ok(Staged { redactor, steps })
+    let (process, inputs) = prepared;
+    let steps = process.steps().iter();
+    let image = |step: &cwl::needs::Step| {
+        let image = step.needs.container.as_ref()?.image.clone()?;
+        Some((step.path.clone(), image))
+    };
+    Ok(Staged {
+        redactor,
+        images: steps.clone().filter_map(image).collect(),
+        steps: steps.map(|step| step.path.clone()).collect(),
+        inputs,
+    })
 }
 
-/// Writes the input object; gives back the steps of the workflow that it fits.
-fn prepare_inputs(layout: &Layout, run: &RunFile, layers: Layers) -> Result<Vec<String>, Failure> {
-    let mut inputs = layers.merge();
+/// Writes the input object; gives back the workflow that it fits.
+fn prepare_inputs(
+    layout: &Layout,
+    run: &RunFile,
+    layers: Layers,
+) -> Result<(cwl::Process, Inputs), Failure> {
+    let secret = layers.secret();
+    let given = layers.merge();
+    let mut inputs = given.clone();
     // Only now are all values known; and what is wrong is better known before anything is fetched.
     let files = workflow_files(&layout.workflow())
-        .map_err(|error| cannot("read the workflow files", &error))?;
+        .map_err(|error| cannot("read the workflow files", &error))?
+        .into_iter()
+        .filter_map(|(path, bytes)| Some((path, String::from_utf8(bytes).ok()?)))
+        .collect();
     let process = cwl::load(&files, &run.entrypoint)?;
     process.check_inputs(&inputs, cwl::Known::All)?;
     let mut fetcher = Fetcher::new(layout.fetched(), run.fetch_limit_bytes);
     let mut resolver = Resolver::new(layout, |request| fetcher.fetch(request));
     resolver.resolve(&mut inputs)?;
-    let text = Value::Object(inputs).to_string();
+    let text = Value::Object(inputs.clone()).to_string();
     fs::write(layout.inputs_object(), text).map_err(|error| cannot("write the inputs", &error))?;
-    let steps = process.steps().iter();
-    Ok(steps.map(|step| step.path.clone()).collect())
+    let inputs = Inputs {
+        given,
+        resolved: inputs,
+        secret,
+    };
+    Ok((process, inputs))
 }
 
-/// Every workflow file that is text, by its path.
-fn workflow_files(top: &Path) -> io::Result<BTreeMap<String, String>> {
+/// Every workflow file by its path; as mounted or copied.
+pub fn workflow_files(top: &Path) -> io::Result<BTreeMap<String, Vec<u8>>> {
     let (mut files, mut open) = (BTreeMap::new(), vec![top.to_owned()]);
     while let Some(folder) = open.pop() {
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();
-            if path.is_dir() {
+            let name = path.strip_prefix(top).unwrap_or(&path).to_string_lossy();
+            if name.starts_with("..") {
+                // The kubelet keeps versions of the content there.
+            } else if path.is_dir() {
                 open.push(path);
-            } else if let Ok(text) = String::from_utf8(fs::read(&path)?) {
-                let name = path.strip_prefix(top).unwrap_or(&path);
-                files.insert(name.to_string_lossy().into_owned(), text);
+            } else {
+                files.insert(name.into_owned(), fs::read(&path)?);
             }
         }
     }

@@ -25,6 +25,7 @@ use super::log::Log;
 use super::memory::Memory;
 use super::outputs;
 use super::pace::Pace;
+use super::provenance::Inputs;
 use super::record::{EngineName, Outcome, Phase, Progress, Reason, Stage};
 use super::redact::Redactor;
 use super::run_file::{Containers, RunFile};
@@ -37,6 +38,7 @@ mod fallback;
 mod helper;
 mod keep;
 mod leftovers;
+mod provenance;
 mod report;
 
 use execute::Ended;
@@ -87,10 +89,16 @@ pub struct Supervisor {
     notes: Receiver<Note>,
     send: Sender<Note>,
     redactor: Arc<Redactor>,
+    /// The inputs, once they are in place.
+    inputs: Inputs,
+    /// The images that the document names for steps.
+    named_images: Vec<(String, String)>,
     tally: Tally,
     /// Keeps what is printed beside the outputs.
     keeper: Option<Keeper>,
     pace: Pace,
+    /// The last progress in the log.
+    printed: Progress,
     engine: EngineName,
     /// Why StreamFlow is not available, once another engine has taken over.
     fallback: Option<String>,
@@ -131,9 +139,12 @@ impl Supervisor {
             notes,
             send,
             redactor: Arc::default(),
+            inputs: Inputs::default(),
+            named_images: Vec::new(),
             tally: Tally::default(),
             keeper: None,
             pace: Pace::default(),
+            printed: Progress::default(),
             engine: EngineName::default(),
             fallback: None,
             began: false,
@@ -157,9 +168,13 @@ impl Supervisor {
         let cleaned = run.as_ref().is_ok_and(|run| self.clean_up(run, &end));
         let mut outcome = self.outcome(end);
         outcome.cleaned = cleaned;
-        if let Some(attempt) = run.ok().and_then(|run| keep::attempt(&self.layout, &run)) {
+        if let Ok(run) = &run
+            && let Some(folder) = &run.outputs
+            && let Some(attempt) = keep::attempt(&self.layout, run)
+        {
             self.keep_no_more(&mut outcome);
             store(&attempt, &mut outcome);
+            self.provenance(run, folder, &outcome);
         }
         outcome
     }
@@ -199,9 +214,10 @@ impl Supervisor {
         loop {
             match self.notes.recv() {
                 Ok(Note::Staged(result)) => {
-                    let Staged { redactor, steps } = result?;
-                    self.redactor = Arc::new(redactor);
-                    return Ok(steps);
+                    let staged = result?;
+                    self.redactor = Arc::new(staged.redactor);
+                    (self.inputs, self.named_images) = (staged.inputs, staged.images);
+                    return Ok(staged.steps);
                 }
                 Ok(Note::Stop) => {
                     self.hear_stop();
@@ -265,8 +281,21 @@ impl Supervisor {
             fallback: self.fallback.clone(),
             ..self.tally.progress(stage)
         };
-        self.log.record(&progress.to_line());
-        self.pace.printed();
+        let known = Progress {
+            time: self.printed.time,
+            ..progress
+        };
+        if known == self.printed {
+            self.pace.nothing_new();
+            return;
+        }
+        self.printed = Progress {
+            time: progress.time,
+            ..known
+        };
+        let line = self.printed.to_line();
+        self.pace.printed(line.len());
+        self.log.progress(line);
     }
 }
 

@@ -6,6 +6,7 @@ use jiff::{Timestamp, Unit};
 
 use super::classify::{clean, last_lines};
 use super::event::{Event, Status};
+use super::provenance::Image;
 use super::record::{MESSAGE_LIMIT, Reason, StepPhase, StepRecord};
 
 mod view;
@@ -64,6 +65,26 @@ struct Step {
 struct Job {
     step: usize,
     status: Status,
+    start: Option<Timestamp>,
+    end: Option<Timestamp>,
+    exit_code: Option<i32>,
+}
+
+/// A job, once the run is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobRecord {
+    /// Its path.
+    pub job: String,
+    /// The path of its step.
+    pub step: String,
+    /// When it started for the last time; none when it never did.
+    pub start: Option<Timestamp>,
+    /// When it ended.
+    pub end: Option<Timestamp>,
+    /// Whether it ended well.
+    pub succeeded: bool,
+    /// Exit code of its command, where that is known.
+    pub exit_code: Option<i32>,
 }
 
 /// The state of each step, and of the jobs in it.
@@ -73,6 +94,8 @@ pub struct Tally {
     index: HashMap<String, usize>,
     jobs: HashMap<String, Job>,
     error: Option<EngineError>,
+    version: Option<String>,
+    images: Vec<(Option<String>, Image)>,
 }
 
 impl Tally {
@@ -127,6 +150,17 @@ impl Tally {
                 });
                 false
             }
+            Event::Engine { version } => {
+                self.version = Some(version);
+                false
+            }
+            Event::Image { step, image } => {
+                let told = (step, image);
+                if self.images.len() < MOST_STEPS && !self.images.contains(&told) {
+                    self.images.push(told);
+                }
+                false
+            }
             Event::Doomed => false,
         }
     }
@@ -164,16 +198,18 @@ impl Tally {
         let before = match self.jobs.get_mut(job) {
             // A job belongs to the step that it was first seen in.
             Some(known) if known.step != index => return false,
-            Some(known) => Some(std::mem::replace(&mut known.status, status)),
+            Some(known) => Some(known.turn(status, time)),
             None if full => return false,
             None => {
-                self.jobs.insert(
-                    job.to_owned(),
-                    Job {
-                        step: index,
-                        status,
-                    },
-                );
+                let mut new = Job {
+                    step: index,
+                    status,
+                    start: None,
+                    end: None,
+                    exit_code: None,
+                };
+                new.turn(status, time);
+                self.jobs.insert(job.to_owned(), new);
                 None
             }
         };
@@ -210,6 +246,9 @@ impl Tally {
         } else {
             exit_code
         };
+        if let Some(job) = self.jobs.get_mut(&job) {
+            job.exit_code = Some(exit_code);
+        }
         let Some(step) = self.step_mut(step) else {
             return;
         };
@@ -247,6 +286,21 @@ impl Tally {
         step.record.phase = phase;
         step.record.completion_time = Some(at(time));
         true
+    }
+}
+
+impl Job {
+    /// Takes a new status; gives back the one before.
+    fn turn(&mut self, status: Status, time: Option<f64>) -> Status {
+        match status {
+            Status::Running => {
+                self.start = Some(at(time));
+                self.end = None;
+            }
+            Status::Completed | Status::Failed | Status::Cancelled => self.end = Some(at(time)),
+            _ => {}
+        }
+        std::mem::replace(&mut self.status, status)
     }
 }
 

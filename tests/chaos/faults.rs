@@ -67,7 +67,7 @@ pub const ALL: [Fault; 16] = [
 ];
 
 /// A fault at the request of that number of its kind.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Planned {
     pub at: Occurrence,
     pub fault: Fault,
@@ -90,12 +90,9 @@ impl Fault {
         self == Reply(422) && request.creates_child()
     }
 
-    /// Whether it is the same in every scenario: the lists of an operator that starts are answered
-    /// before it does anything.
-    pub fn is_told_alike(self, request: &Request) -> bool {
-        request.verb == "list"
-            && request.resource != "events"
-            && !matches!(self, CrashBefore | CrashAfter)
+    /// Whether a single answer is wrong, or missing, and all is well after it.
+    pub fn is_answer(self) -> bool {
+        matches!(self, Reply(_) | LostReply | Reset | Gone)
     }
 
     /// Whether an old write may arrive after a newer one.

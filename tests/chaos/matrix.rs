@@ -1,15 +1,16 @@
 //! The matrix: every fault at every request of every scenario, enumerated from clean runs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Instant;
 
 use futures::{StreamExt, stream};
 
 use crate::case::{self, Played};
-use crate::faults::{ALL, Fault, Planned};
+use crate::faults::{Fault, Planned};
 use crate::journal::{Entry, tally};
 use crate::oracle::End;
 use crate::report::{Count, MatrixReport};
+use crate::request::Occurrence;
 use crate::scenario::Scenario;
 use crate::world::World;
 
@@ -60,20 +61,21 @@ pub async fn run(
         .await;
     let mut report = MatrixReport::default();
     let mut cases = Vec::new();
+    let mut known = HashSet::new();
     for (clean, failures) in &clean {
         let name = clean.scenario.name;
         report.requests.insert(name.to_owned(), clean.entries.len());
         report.failures.extend(failures.iter().cloned());
-        for entry in &clean.entries {
-            let first = std::ptr::eq(clean.scenario, scenarios[0]);
-            let apply = |fault: &&Fault| {
-                fault.applies_to(&entry.at.request, entry.events)
-                    && (first || !fault.is_told_alike(&entry.at.request))
-            };
-            cases.extend(faults.iter().filter(apply).map(|fault| {
-                let at = entry.at.clone();
-                (clean, Planned { at, fault: *fault })
-            }));
+        for planned in planned(&clean.entries, faults) {
+            if known.insert(situation(clean, &planned)) {
+                cases.push((clean, planned));
+            } else {
+                let alike = Count {
+                    alike: 1,
+                    ..Count::default()
+                };
+                report.add(name, planned.fault, alike);
+            }
         }
     }
     eprintln!(
@@ -120,8 +122,36 @@ pub async fn run(
         report.add(&scenario, fault, count);
     }
     report.seconds = began.elapsed().as_secs();
-    report.print(&ALL);
+    report.print();
     report
+}
+
+/// Every fault at every request that it applies to.
+fn planned(entries: &[Entry], faults: &[Fault]) -> Vec<Planned> {
+    let all = entries.iter().flat_map(|entry| {
+        let apply = |fault: &&Fault| fault.applies_to(&entry.at.request, entry.events);
+        let at = entry.at.clone();
+        let planned = move |fault: &Fault| Planned {
+            at: at.clone(),
+            fault: *fault,
+        };
+        faults.iter().filter(apply).map(planned)
+    });
+    all.collect()
+}
+
+/// What tells a case from all others. A wrong answer strikes the same operator wherever the same was
+/// written before; any other fault has its own sequel in each scenario.
+fn situation(clean: &Clean<'_>, planned: &Planned) -> (&'static str, Vec<Occurrence>, Planned) {
+    if !planned.fault.is_answer() {
+        return (clean.scenario.name, Vec::new(), planned.clone());
+    }
+    let before = clean.entries.iter().map(|entry| &entry.at);
+    let before = before.take_while(|at| **at != planned.at);
+    let written = before.filter(|at| at.request.decides());
+    let mut written: Vec<Occurrence> = written.cloned().collect();
+    written.sort();
+    ("", written, planned.clone())
 }
 
 /// Plays a scenario twice without faults.

@@ -14,6 +14,8 @@ pub struct Count {
     pub passed: usize,
     /// Cases whose request never came.
     pub missed: usize,
+    /// Cases that are the same as one of another scenario, and were played with that.
+    pub alike: usize,
 }
 
 /// What the matrix came to.
@@ -37,35 +39,46 @@ impl MatrixReport {
             sum.cases += count.cases;
             sum.passed += count.passed;
             sum.missed += count.missed;
+            sum.alike += count.alike;
         }
     }
 
     /// Prints the counts.
-    pub fn print(&self, faults: &[Fault]) {
+    pub fn print(&self) {
+        let head = [
+            "requests",
+            "cases",
+            "passed",
+            "not reached",
+            "as in another",
+        ];
         eprintln!(
-            "{:24} {:>8} {:>6} {:>6} {:>11}",
-            "scenario", "requests", "cases", "passed", "not reached"
+            "{:24}{}",
+            "",
+            head.map(|title| format!("{title:>14}")).concat()
         );
         for (name, count) in &self.scenarios {
             let requests = self.requests.get(name).copied().unwrap_or_default();
-            let Count {
-                cases,
-                passed,
-                missed,
-            } = count;
-            eprintln!("{name:24} {requests:8} {cases:6} {passed:6} {missed:11}");
+            eprintln!("{name:24}{requests:14}{}", count.columns());
         }
-        for fault in faults.iter().map(ToString::to_string) {
-            if let Some(Count {
-                cases,
-                passed,
-                missed,
-            }) = self.faults.get(&fault)
-            {
-                eprintln!("{fault:33} {cases:6} {passed:6} {missed:11}");
-            }
+        for (fault, count) in &self.faults {
+            eprintln!("{fault:38}{}", count.columns());
         }
         eprintln!("{} s", self.seconds);
+    }
+}
+
+impl Count {
+    fn columns(&self) -> String {
+        let Self {
+            cases,
+            passed,
+            missed,
+            alike,
+        } = self;
+        [cases, passed, missed, alike]
+            .map(|number| format!("{number:14}"))
+            .concat()
     }
 }
 

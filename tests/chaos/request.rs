@@ -82,6 +82,11 @@ impl Request {
         self.verb == "watch"
     }
 
+    /// Whether it changes what is decided later: Events do not, which come beside the rest.
+    pub fn decides(&self) -> bool {
+        !matches!(self.verb, "get" | "list" | "watch") && self.resource != "events"
+    }
+
     /// Whether it creates a child of a run.
     pub fn creates_child(&self) -> bool {
         self.verb == "create" && self.resource != "events"
@@ -129,7 +134,7 @@ fn patched(body: &Value) -> String {
 /// A name or text without the hashes and generated suffixes in it.
 pub fn masked(text: &str) -> String {
     static HASH: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"([-.])[0-9a-f]{8}(?:[0-9a-f]{8})?\b").unwrap());
+        LazyLock::new(|| Regex::new(r"([-.])(?:[0-9a-f]{8}|[0-9a-f]{12}|[0-9a-f]{16})\b").unwrap());
     HASH.replace_all(text, "$1*").into_owned()
 }
 

@@ -49,6 +49,9 @@ pub const FAST: &[Scenario] = &[
     },
 ];
 
+/// How far a run has come when it is stopped.
+const STEPS: &[&str] = &["run.steps", "run.progress"];
+
 /// The others.
 pub const SLOW: &[Scenario] = &[
     Scenario {
@@ -84,7 +87,7 @@ pub const SLOW: &[Scenario] = &[
     Scenario {
         name: "cancel",
         arguments: &[],
-        free: &[],
+        free: STEPS,
         drive: |case| Box::pin(cancel(case)),
     },
     Scenario {
@@ -96,13 +99,13 @@ pub const SLOW: &[Scenario] = &[
     Scenario {
         name: "suspend and resume",
         arguments: &[],
-        free: &[],
+        free: STEPS,
         drive: |case| Box::pin(suspend_and_resume(case)),
     },
     Scenario {
         name: "deadline",
         arguments: &[],
-        free: &[],
+        free: STEPS,
         drive: |case| Box::pin(deadline(case)),
     },
     Scenario {
@@ -120,7 +123,12 @@ pub const SLOW: &[Scenario] = &[
     Scenario {
         name: "retry of a lost runner",
         arguments: &["--retry-backoff-seconds=1"],
-        free: &["run.attempts[0].reason", "run.attempts[0].message"],
+        free: &[
+            "run.attempts[0].reason",
+            "run.attempts[0].message",
+            "run.steps",
+            "run.progress",
+        ],
         drive: |case| Box::pin(retry_of_a_lost_runner(case)),
     },
     Scenario {

@@ -19,6 +19,8 @@ mod logs;
 mod lost;
 mod namespace;
 mod neighbours;
+mod progress;
+mod provenance;
 mod references;
 mod refusals;
 mod results;

@@ -69,6 +69,11 @@ a large number with an exponent. */}}
 {{- toJson $resources }}
 {{- end }}
 
+{{/* Not empty when several operators agree on one that works. */}}
+{{- define "dvre-operator.elects" -}}
+{{- if gt (int64 .Values.replicas) 1 }}true{{ end }}
+{{- end }}
+
 {{/* Whether its roles hold for the cluster or for one namespace. */}}
 {{- define "dvre-operator.scope" -}}
 {{- ternary "ClusterRole" "Role" (empty .Values.watchNamespace) }}
@@ -94,7 +99,7 @@ a large number with an exponent. */}}
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list, watch]
-# Outputs that do not fit into a termination message stand in the log.
+# Progress, and outputs that do not fit into a termination message, stand in the log.
 - apiGroups: [""]
   resources: [pods/log]
   verbs: [get]

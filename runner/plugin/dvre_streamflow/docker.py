@@ -15,6 +15,7 @@ from streamflow.log_handler import logger
 
 from dvre_streamflow import containers, memory
 from dvre_streamflow.failure import Failure
+from dvre_streamflow.progress import PROGRESS
 
 _REMOVE_TIMEOUT = 10.0
 # Exit codes behind which there may be more than the tool: killed, or nothing to run it in.
@@ -28,6 +29,7 @@ class DvreDockerConnector(DockerConnector):
         """Take the connector's configuration."""
         super().__init__(deployment_name, config_dir, **config)
         self._memory_kills = 0
+        self._digest: str | None = None
 
     async def deploy(self, external: bool) -> None:
         """Start the container."""
@@ -53,11 +55,20 @@ class DvreDockerConnector(DockerConnector):
     async def _pull(self) -> None:
         """Get the image; StreamFlow does not look whether that works."""
         image = shlex.quote(self.image)
-        if (await self._docker("image", "inspect", image))[1] == 0:
+        if await self._find_digest(image):
             return
         text, code = await self._docker("pull", "--quiet", image)
         if code != 0:
             raise self._failure(*containers.pull(self.image, text))
+        await self._find_digest(image)
+
+    async def _find_digest(self, image: str) -> bool:
+        """Look for the image on the daemon; one that came from no registry has no digest."""
+        text, code = await self._docker(
+            "image", "inspect", "--format", """'{{join .RepoDigests " "}}'""", image
+        )
+        self._digest = next(iter(text.split()), None) if code == 0 else None
+        return code == 0
 
     async def _docker(self, *command: str) -> tuple[str, int]:
         result = await self.connector.run(
@@ -92,6 +103,8 @@ class DvreDockerConnector(DockerConnector):
         **kwargs: Any,
     ) -> tuple[str, int] | None:
         """Run a command in the container."""
+        if job_name is not None:
+            PROGRESS.image(get_job_step_name(job_name), self.image, self._digest)
         result = await super().run(location, command, *args, job_name=job_name, **kwargs)
         if job_name is not None and result is not None and result[1] in _SUSPECT:
             await self._explain(location, get_job_step_name(job_name), *result)

@@ -31,7 +31,8 @@ from dvre_streamflow.failure import Failure
 from dvre_streamflow.pod_exec import RUNNING, VANISHED, End, Place, Tool
 from dvre_streamflow.pod_watch import TROUBLES
 from dvre_streamflow.pods import Pod, Trouble
-from dvre_streamflow.step_pods import StepPods
+from dvre_streamflow.progress import PROGRESS
+from dvre_streamflow.step_pods import StepPods, own_image
 
 T = TypeVar("T")
 
@@ -68,7 +69,9 @@ class DvreKubernetesConnector(KubernetesConnector):
                 await KubernetesBaseConnector.deploy(self, external)
                 namespace = self.namespace or "default"
                 self._pods = StepPods(self.deployment_name, self.client, namespace, manifests)
-                await self._pods.deploy(self.timeout)
+                await asyncio.gather(
+                    self._pods.deploy(self.timeout), own_image(self.client, namespace)
+                )
         except BaseException as error:
             # StreamFlow forgets a connector whose deployment failed or was interrupted.
             with contextlib.suppress(Exception):
@@ -142,6 +145,8 @@ class DvreKubernetesConnector(KubernetesConnector):
         place = self._place(location)
         if job_name is not None:
             step = get_job_step_name(job_name)
+            if self._pods is not None and (image := self._pods.image(*location.name.split(":"))):
+                PROGRESS.image(step, *image)
             captured = stdout == asyncio.subprocess.STDOUT
             tool = Tool(line, workdir or posixpath.join("/tmp", posixpath.basename(step)), captured)
             work = asyncio.wait_for(self._run_tool(place, tool, step), timeout)

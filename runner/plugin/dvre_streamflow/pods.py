@@ -53,6 +53,16 @@ def container(pod: Pod) -> str:
     return pod["spec"]["containers"][0]["name"]
 
 
+def image(pod: Pod, container: str) -> tuple[str, str | None] | None:
+    """Return the image that a container was to run, and its digest as the runtime knows it."""
+    wanted = {one["name"]: one["image"] for one in pod["spec"]["containers"]}
+    if container not in wanted:
+        return None
+    states = pod.get("status", {}).get("containerStatuses") or []
+    ids = {state["name"]: state.get("imageID") or None for state in states}
+    return wanted[container], ids.get(container)
+
+
 def common_labels(pods: Iterable[Pod]) -> dict[str, str]:
     """Return the labels that all pods have."""
     labels = [dict(pod["metadata"].get("labels") or {}) for pod in pods]

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from streamflow.core.utils import get_job_step_name
 from streamflow.core.workflow import Port, Status, Step
+from streamflow.version import VERSION
 from streamflow.workflow.token import TerminationToken
 
 from dvre_streamflow.events import Events, from_environment
@@ -27,6 +28,7 @@ class Progress:
         self._jobs: dict[str, set[str]] = {}
         self._failed: set[str] = set()
         self._ended: dict[str, Status] = {}
+        self._images: set[tuple[str | None, str, str | None]] = set()
         self._explained = False
         self._closed = False
 
@@ -34,6 +36,22 @@ class Progress:
         """Take the user's steps, each with the ports that its jobs are made from."""
         self._inputs = {name: list(ports) for name, ports in steps.items()}
         self._events.emit("workflow", steps=list(self._inputs))
+        self._events.emit("engine", version=VERSION)
+
+    def image(
+        self, step: str | None, image: str, digest: str | None = None, sif: bool = False
+    ) -> None:
+        """Report, once, the image that a step runs in; without a step, that of this container.
+
+        `digest` ends in `sha256:` and the digest; `sif` is an image file of apptainer.
+        """
+        told = (step, image, digest)
+        if told in self._images:
+            return
+        self._images.add(told)
+        fields = {"step": step, "digest": digest}
+        known = {name: value for name, value in fields.items() if value}
+        self._events.emit("image", image=image, sif=sif, **known)
 
     def scheduled(self, job: str) -> None:
         """Report that a job exists, and how many of its step are known by now."""

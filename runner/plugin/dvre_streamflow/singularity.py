@@ -2,14 +2,18 @@
 
 import asyncio
 import contextlib
+from collections.abc import MutableSequence
 from typing import Any
 
+from streamflow.core.deployment import ExecutionLocation
 from streamflow.core.exception import WorkflowExecutionException
+from streamflow.core.utils import get_job_step_name
 from streamflow.deployment.connector.container import SingularityConnector
 from streamflow.log_handler import logger
 
 from dvre_streamflow import containers
 from dvre_streamflow.failure import Failure
+from dvre_streamflow.progress import PROGRESS
 
 _STOP_TIMEOUT = 10.0
 
@@ -32,6 +36,19 @@ class DvreSingularityConnector(SingularityConnector):
         except BaseException:
             await self._stop(external)
             raise
+
+    async def run(
+        self,
+        location: ExecutionLocation,
+        command: MutableSequence[str],
+        *args: Any,
+        job_name: str | None = None,
+        **kwargs: Any,
+    ) -> tuple[str, int] | None:
+        """Run a command in the instance."""
+        if job_name is not None:
+            PROGRESS.image(get_job_step_name(job_name), self.image, sif=True)
+        return await super().run(location, command, *args, job_name=job_name, **kwargs)
 
     async def undeploy(self, external: bool) -> None:
         """Stop the instance, with all that runs in it."""

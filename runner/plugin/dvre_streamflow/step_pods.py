@@ -1,6 +1,8 @@
 """The pods of a deployment: their creation, their start, and their end."""
 
 import asyncio
+import contextlib
+import socket
 import time
 from collections.abc import Collection, Iterator
 from typing import Any
@@ -12,6 +14,7 @@ from dvre_streamflow import pods
 from dvre_streamflow.failure import Failure
 from dvre_streamflow.pod_watch import TROUBLES, PodWatch, Refused, ask
 from dvre_streamflow.pods import PATIENCE, Pod, Trouble
+from dvre_streamflow.progress import PROGRESS
 
 _CONCURRENCY = 16
 _TRIES = 5
@@ -39,6 +42,11 @@ class StepPods:
         self._watch = PodWatch(client, namespace, selector, self._manifests)
         self._created: set[str] = set()
         self._gate = asyncio.Semaphore(_CONCURRENCY)
+
+    def image(self, pod: str, container: str) -> tuple[str, str | None] | None:
+        """Return the image of a container, and its digest."""
+        known = self._watch.pods.get(pod)
+        return pods.image(known, container) if known is not None else None
 
     async def deploy(self, timeout: float | None) -> None:
         """Create all pods and wait until they are ready, or enough of them are."""
@@ -192,3 +200,12 @@ class StepPods:
         except TROUBLES as error:
             if not isinstance(error, Refused) or error.status != _NOT_FOUND:
                 logger.warning(f"Pod {name} is left: {error}")
+
+
+async def own_image(client: CoreV1Api, namespace: str) -> None:
+    """Report the image of this container: it cannot know its digest, but its pod's status can."""
+    name = socket.gethostname()
+    with contextlib.suppress(*TROUBLES):
+        pod = await ask(client.read_namespaced_pod, name, namespace)
+        if image := pods.image(pod, pods.container(pod)):
+            PROGRESS.image(None, *image)

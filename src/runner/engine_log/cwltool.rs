@@ -51,6 +51,17 @@ struct Entry {
     closed: bool,
 }
 
+/// The first line of the log: the program and its version.
+fn version(text: &str) -> Option<Event> {
+    let (program, version) = text.split_once(' ')?;
+    let plain = version
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'.');
+    (program.ends_with("/cwltool") && plain).then(|| Event::Engine {
+        version: version.to_owned(),
+    })
+}
+
 impl CwltoolLog {
     /// The log of a run with these steps.
     pub fn new(steps: &[String], containers: Containers) -> Self {
@@ -84,7 +95,7 @@ impl CwltoolLog {
             }
             events
         } else {
-            Vec::new()
+            version(text).into_iter().collect()
         }
     }
 

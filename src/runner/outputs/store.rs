@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -10,6 +10,8 @@ use crate::runner::failure::Failure;
 
 /// The folder of the runner's own records.
 pub const OWN_FOLDER: &str = ".dvre";
+/// The file that makes the destination an RO-Crate.
+pub const METADATA_FILE: &str = "ro-crate-metadata.json";
 
 /// The destination of one run's outputs.
 pub struct Store {
@@ -30,7 +32,7 @@ impl Store {
         Ok(Self {
             folder,
             known,
-            taken: HashSet::from([OWN_FOLDER.into()]),
+            taken: HashSet::from([OWN_FOLDER.into(), METADATA_FILE.into()]),
             touched,
         })
     }
@@ -56,9 +58,10 @@ impl Store {
         let why = |error: io::Error| {
             Failure::outputs(format!("output {place} cannot be stored: {error}"))
         };
-        if wanted.starts_with(OWN_FOLDER) {
+        if wanted.starts_with(OWN_FOLDER) || wanted == Path::new(METADATA_FILE) {
             return Err(why(io::Error::other(format!(
-                "the name {OWN_FOLDER} is the runner's own"
+                "the name {} is the runner's own",
+                wanted.display()
             ))));
         }
         self.make(wanted).map_err(why)?;
@@ -80,6 +83,23 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// Where something is that the runner itself leaves there.
+    pub fn path(&self, relative: &str) -> PathBuf {
+        self.folder.join(relative)
+    }
+
+    /// Writes a file of the runner's own.
+    pub fn bytes(&mut self, target: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.write(target, |file| file.write_all(bytes))
+    }
+
+    /// Gives such a file another name.
+    pub fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        let folder = self.make(to.parent().unwrap_or(Path::new("")))?;
+        let name = to.file_name().unwrap_or_default();
+        fs::rename(self.folder.join(from), folder.join(name))
     }
 
     /// `name.ext`, else `name_2.ext`, and so on: in the order of the outputs, so always the same.

@@ -121,6 +121,12 @@ fn shown(uri: &Uri) -> String {
     format!("https://{host}{port}{}", uri.path())
 }
 
+/// The same of an address as text.
+pub fn without_query(url: &str) -> String {
+    url.parse()
+        .map_or_else(|_| "https://".to_owned(), |uri| shown(&uri))
+}
+
 fn agent() -> Agent {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = TlsConfig::builder()

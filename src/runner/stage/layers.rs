@@ -1,5 +1,6 @@
 //! The input objects of a run, in the order in which later ones win.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -39,6 +40,21 @@ impl Layers {
         let secret = self.objects.iter().filter(|(secret, _)| *secret);
         let values: Vec<Value> = secret.map(|(_, object)| object.clone().into()).collect();
         Redactor::new(&values)
+    }
+
+    /// The inputs whose value comes from a Secret.
+    pub fn secret(&self) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        for (secret, object) in &self.objects {
+            for name in object.keys() {
+                if *secret {
+                    names.insert(name.clone());
+                } else {
+                    names.remove(name);
+                }
+            }
+        }
+        names
     }
 
     /// One object: for each input the value of the last layer that has it.

@@ -51,7 +51,9 @@ fn puts_real_files_in_place() {
         ),
     ];
     let (world, layout, run) = world(&inputs, &["refs"]);
-    let Staged { redactor, steps } = stage(&layout, &run).unwrap();
+    let Staged {
+        redactor, steps, ..
+    } = stage(&layout, &run).unwrap();
     assert_eq!(steps, ["/"]);
     let read = |path: &str| fs::read_to_string(world.path().join(path)).unwrap();
     assert_eq!(read("work/workflow/main.cwl"), CWL);

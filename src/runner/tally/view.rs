@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::{EngineError, FailedCommand, Step, Tally, now, record};
+use super::{EngineError, FailedCommand, JobRecord, Step, Tally, ended_well, now, record};
 use crate::runner::classify::clean;
+use crate::runner::provenance::Image;
 use crate::runner::record::{
     MESSAGE_LIMIT, PROGRESS_STEPS, Phase, Progress, Stage, StepPhase, StepRecord, cut,
     notable_steps, shorten_messages,
@@ -102,6 +103,38 @@ impl Tally {
             }
         }
         steps
+    }
+
+    /// All jobs in the order of their steps and starts, when the run has ended.
+    #[must_use]
+    pub fn final_jobs(&self) -> Vec<JobRecord> {
+        let mut jobs: Vec<_> = self.jobs.iter().collect();
+        jobs.sort_by_key(|(name, job)| (job.step, job.start, *name));
+        jobs.into_iter()
+            .filter_map(|(name, job)| {
+                Some(JobRecord {
+                    job: name.clone(),
+                    step: self.steps.get(job.step)?.record.name.clone(),
+                    start: job.start,
+                    end: job.end,
+                    succeeded: ended_well(job.status),
+                    exit_code: job.exit_code,
+                })
+            })
+            .collect()
+    }
+
+    /// The version of the engine.
+    #[must_use]
+    pub fn engine_version(&self) -> Option<&str> {
+        self.version.as_deref()
+    }
+
+    /// The image of each step that has one of its own; without a step, that of the runner.
+    pub fn images(&self) -> impl Iterator<Item = (Option<&str>, &Image)> {
+        self.images
+            .iter()
+            .map(|(step, image)| (step.as_deref(), image))
     }
 
     /// The state as a record of progress.

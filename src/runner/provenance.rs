@@ -1,0 +1,449 @@
+//! The provenance of a run: a Workflow Run RO-Crate whose root is the folder for outputs.
+//!
+//! It is written at the end of every run with such a folder, however that ended and whichever engine
+//! ran it, from what the runner knows anyway. The terms are those of RO-Crate 1.1 and of the Process,
+//! Workflow and Provenance Run Crate profiles 0.5; see `docs/adr/0013-provenance.md`.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io;
+
+use serde_json::{Map, Value, json};
+
+use super::layout::Layout;
+use super::outputs::{METADATA_FILE, Store};
+use super::record::{EngineName, Outcome, Phase};
+use super::redact::Redactor;
+use super::run_file::{Provenance, RunFile};
+use super::stage;
+use super::tally::Tally;
+use crate::cwl::{self, About, Parameter};
+
+mod actions;
+mod data;
+mod files;
+mod graph;
+mod images;
+mod plan;
+mod resource;
+
+use actions::Context;
+use data::Data;
+use files::Files;
+use graph::{Graph, time};
+pub use images::Image;
+use plan::Plan;
+
+const ROOT: &str = "./";
+const RUN: &str = "#run";
+const OPERATOR: &str = "#dvre-operator";
+const CWL: &str = "https://w3id.org/workflowhub/workflow-ro-crate#cwl";
+const BIOSCHEMAS: &str = "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE";
+/// The most bytes of an image file that are read for its digest.
+const SIF_LIMIT: u64 = 1 << 30;
+/// Fields that hold no words of the user's.
+const OWN_WORDS: [&str; 6] = [
+    "@context",
+    "@type",
+    "actionStatus",
+    "additionalType",
+    "encodingFormat",
+    "identifier",
+];
+const TERMS: &str = "https://w3id.org/ro/terms/workflow-run#";
+/// The profiles that every crate here obeys, with their versions.
+const PROFILES: [(&str, &str, &str); 3] = [
+    (
+        "https://w3id.org/ro/wfrun/process/0.5",
+        "Process Run Crate",
+        "0.5",
+    ),
+    (
+        "https://w3id.org/ro/wfrun/workflow/0.5",
+        "Workflow Run Crate",
+        "0.5",
+    ),
+    (
+        "https://w3id.org/workflowhub/workflow-ro-crate/1.0",
+        "Workflow RO-Crate",
+        "1.0",
+    ),
+];
+/// The one for runs of which at least one step ran.
+const OF_STEPS: (&str, &str, &str) = (
+    "https://w3id.org/ro/wfrun/provenance/0.5",
+    "Provenance Run Crate",
+    "0.5",
+);
+
+/// The inputs of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Inputs {
+    /// As the resource gives them.
+    pub given: Map<String, Value>,
+    /// As the engine got them.
+    pub resolved: Map<String, Value>,
+    /// Those whose value comes from a Secret.
+    pub secret: BTreeSet<String>,
+}
+
+/// All that a crate is made from.
+pub struct Facts<'a> {
+    /// Where things are.
+    pub layout: &'a Layout,
+    /// What was asked.
+    pub run: &'a RunFile,
+    /// The resource, and what else the operator knows.
+    pub provenance: &'a Provenance,
+    /// Number of the attempt.
+    pub attempt: u32,
+    /// How it ended.
+    pub outcome: &'a Outcome,
+    /// What the engine told.
+    pub tally: &'a Tally,
+    /// Images of steps, beyond those that the engine told.
+    pub images: Vec<(String, Image)>,
+    /// The inputs, when they were read.
+    pub inputs: &'a Inputs,
+    /// What knows the values of Secrets.
+    pub redactor: &'a Redactor,
+    /// Whether the run was told to stop, so that there is little time left.
+    pub hurry: bool,
+}
+
+/// Writes the crate into the folder for outputs; gives back the path of its metadata there.
+pub fn write(facts: &Facts, store: &mut Store) -> io::Result<String> {
+    let mut graph = Graph::default();
+    root(&mut graph, facts);
+    let files = stage::workflow_files(&facts.layout.workflow_source())?;
+    let texts: BTreeMap<String, String> = files
+        .iter()
+        .filter_map(|(path, bytes)| Some((path.clone(), String::from_utf8(bytes.clone()).ok()?)))
+        .collect();
+    let mut place = Files::new(store, &facts.provenance.uid());
+    place.copy_workflow(&mut graph, &files)?;
+    let resource = resource::yaml(facts.provenance, facts.run, facts.layout, &texts)?;
+    place.write_resource(&mut graph, &facts.redactor.text(&resource))?;
+    run(&mut graph, facts);
+    let target = place.make_way()?;
+    place.name_records(&mut graph, &facts.run.name, facts.attempt);
+    let (entry, _) = facts
+        .run
+        .entrypoint
+        .split_once('#')
+        .unwrap_or((&facts.run.entrypoint, ""));
+    let main = main_entity(&mut graph, &place, entry);
+    let ran = match (main, cwl::describe(&texts, &facts.run.entrypoint)) {
+        (true, Ok(description)) => {
+            let plan = Plan::new(&mut graph, &place, description);
+            about(&mut graph, plan.about());
+            graph.link(RUN, "instrument", &plan.main);
+            retrospect(&mut graph, facts, &place, &plan)
+        }
+        // Why a document cannot be read is said by the outcome.
+        (there, _) => {
+            let instrument = place.workflow(entry);
+            graph.link(
+                RUN,
+                "instrument",
+                if there { &instrument } else { OPERATOR },
+            );
+            false
+        }
+    };
+    profiles(&mut graph, main, ran);
+    let mut metadata = json!({ "@context": context(), "@graph": graph.into_value() });
+    redact(&mut metadata, facts.redactor);
+    place.write_metadata(&target, &metadata)?;
+    Ok(target)
+}
+
+/// Hides the values of Secrets wherever a user's words stand, and leaves the words of the profiles:
+/// a secret may be an innocent word itself.
+fn redact(value: &mut Value, redactor: &Redactor) {
+    let own = |text: &str| {
+        matches!(text, ROOT | RUN | OPERATOR | METADATA_FILE)
+            || text.starts_with("https://w3id.org/")
+    };
+    match value {
+        Value::String(text) if !own(text) => *text = redactor.text(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| redact(item, redactor)),
+        Value::Object(object) => {
+            for (key, value) in object {
+                if !OWN_WORDS.contains(&key.as_str()) {
+                    redact(value, redactor);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn context() -> Value {
+    let names = [
+        "ContainerImage",
+        "ParameterConnection",
+        "connection",
+        "containerImage",
+        "registry",
+        "sha1",
+        "sha256",
+        "sourceParameter",
+        "tag",
+        "targetParameter",
+    ];
+    let terms: Map<String, Value> = names
+        .iter()
+        .map(|name| ((*name).to_owned(), json!(format!("{TERMS}{name}"))))
+        .collect();
+    json!(["https://w3id.org/ro/crate/1.1/context", terms])
+}
+
+fn root(graph: &mut Graph, facts: &Facts) {
+    graph.put(
+        METADATA_FILE,
+        &["CreativeWork"],
+        json!({"about": {"@id": ROOT}, "conformsTo": [{"@id": "https://w3id.org/ro/crate/1.1"},
+            {"@id": "https://w3id.org/workflowhub/workflow-ro-crate/1.0"}]}),
+    );
+    let RunFile {
+        namespace, name, ..
+    } = facts.run;
+    let published = facts.outcome.completion_time.unwrap_or_default();
+    graph.put(
+        ROOT,
+        &["Dataset"],
+        json!({
+            "name": format!("Run of the workflow {name}"),
+            "description": format!("What the DvreWorkflow {namespace}/{name} made, and how: {}", facts.outcome.message),
+            "datePublished": time(published),
+        }),
+    );
+}
+
+fn main_entity(graph: &mut Graph, files: &Files, path: &str) -> bool {
+    let id = files.workflow(path);
+    if !graph.has(&id) {
+        return false;
+    }
+    graph.set(
+        &id,
+        "@type",
+        json!(["File", "SoftwareSourceCode", "ComputationalWorkflow"]),
+    );
+    graph.set(&id, "version", json!(files.version(&id)));
+    graph.set(&id, "url", json!({ "@id": id }));
+    graph.set(&id, "conformsTo", json!({ "@id": BIOSCHEMAS }));
+    graph.put(
+        CWL,
+        &["ComputerLanguage"],
+        json!({"name": "Common Workflow Language", "alternateName": "CWL",
+            "url": {"@id": "https://www.commonwl.org/"}}),
+    );
+    graph.link(&id, "programmingLanguage", CWL);
+    graph.link(ROOT, "mainEntity", &id);
+    true
+}
+
+/// The licence that every crate must state, and the authors.
+fn about(graph: &mut Graph, about: &About) {
+    if let Some(license) = &about.license {
+        let address = license.starts_with("http");
+        let id = if address {
+            license.clone()
+        } else {
+            "#license".to_owned()
+        };
+        graph.put(
+            &id,
+            &["CreativeWork"],
+            json!({"name": license, "description": "Stated by the workflow"}),
+        );
+        graph.link(ROOT, "license", &id);
+    }
+    for (number, (id, name)) in about.authors.iter().enumerate() {
+        let id = id.clone().unwrap_or_else(|| format!("#author/{number}"));
+        graph.put(&id, &["Person"], json!({ "name": name }));
+        graph.link(ROOT, "author", &id);
+    }
+}
+
+fn profiles(graph: &mut Graph, main: bool, ran: bool) {
+    if !main {
+        graph.set(
+            METADATA_FILE,
+            "conformsTo",
+            json!({"@id": "https://w3id.org/ro/crate/1.1"}),
+        );
+    }
+    let kept = PROFILES.iter().take(if main { PROFILES.len() } else { 1 });
+    for (id, name, version) in kept.chain(ran.then_some(&OF_STEPS)) {
+        graph.put(
+            id,
+            &["CreativeWork"],
+            json!({"name": name, "version": version}),
+        );
+        graph.link(ROOT, "conformsTo", id);
+    }
+    let id = "#license/none";
+    let text = "Neither the workflow nor the resource states a licence; ask who ran it";
+    if !graph.field(ROOT, "license") {
+        graph.put(
+            id,
+            &["CreativeWork"],
+            json!({"name": "No licence stated", "description": text}),
+        );
+        graph.link(ROOT, "license", id);
+    }
+}
+
+fn run(graph: &mut Graph, facts: &Facts) {
+    let version = env!("CARGO_PKG_VERSION");
+    graph.put(
+        OPERATOR,
+        &["SoftwareApplication"],
+        json!({"name": format!("dvre-operator {version}"), "softwareVersion": version,
+            "description": "Ran the workflow on Kubernetes, and wrote this crate"}),
+    );
+    let outcome = facts.outcome;
+    let succeeded = outcome.phase == Phase::Succeeded;
+    let RunFile {
+        namespace, name, ..
+    } = facts.run;
+    let attempt = facts.attempt;
+    graph.put(
+        RUN,
+        &["CreateAction"],
+        json!({
+            "name": format!("Attempt {attempt} of the DvreWorkflow {namespace}/{name}"),
+            "description": format!("{:?}: {}", outcome.reason, outcome.message),
+            "identifier": format!("{}/{attempt}", facts.provenance.uid()),
+            "startTime": outcome.start_time.map(time), "endTime": outcome.completion_time.map(time),
+            "actionStatus": actions::status(succeeded),
+            "error": (!succeeded).then_some(&outcome.message),
+        }),
+    );
+    graph.link(ROOT, "mentions", RUN);
+}
+
+/// Adds values, steps and images; says whether any step ran.
+fn retrospect(graph: &mut Graph, facts: &Facts, files: &Files, plan: &Plan) -> bool {
+    let own = facts
+        .tally
+        .images()
+        .find(|(step, _)| step.is_none())
+        .map(|(_, image)| image.clone());
+    let own = own.or_else(|| {
+        let image = facts.provenance.image.clone();
+        (!image.is_empty()).then(|| Image {
+            reference: image,
+            ..Image::default()
+        })
+    });
+    let own: Vec<String> = own.iter().map(|own| images::image(graph, own)).collect();
+    let mut of_steps: HashMap<Option<&str>, Vec<String>> = HashMap::from([(None, own.clone())]);
+    let told = facts
+        .tally
+        .images()
+        .filter_map(|(step, image)| Some((step?, image)));
+    let named = facts.images.iter();
+    let named = named.map(|(step, image)| (step.as_str(), image));
+    for (step, image) in told.chain(named) {
+        let image = images::image(graph, &with_digest(facts, image));
+        of_steps.entry(Some(step)).or_default().push(image);
+    }
+    let (inputs, outputs) = values(graph, facts, files, plan);
+    let context = Context {
+        plan,
+        inputs: &inputs,
+        outputs: &outputs,
+        images: &of_steps,
+        end: facts.outcome.completion_time.unwrap_or_default(),
+    };
+    let jobs = facts.tally.final_jobs();
+    let controls = actions::steps(graph, &context, &facts.outcome.steps, &jobs);
+    if !controls.is_empty() {
+        engine(graph, facts, &controls, &own);
+    }
+    !controls.is_empty()
+}
+
+/// An image file of apptainer that lies here has its own digest.
+fn with_digest(facts: &Facts, image: &Image) -> Image {
+    let mut image = image.clone();
+    let path = facts.layout.at(&image.reference);
+    if image.sif && image.reference.starts_with('/') && !facts.hurry {
+        image.digest = files::digest(&path, SIF_LIMIT);
+    }
+    image
+}
+
+type Values = BTreeMap<String, Vec<String>>;
+
+fn values(graph: &mut Graph, facts: &Facts, files: &Files, plan: &Plan) -> (Values, Values) {
+    let (inputs, outputs) = plan.parameters();
+    let mut data = Data::new(graph, files, facts.layout, !facts.hurry);
+    let names = data::names(facts.inputs);
+    let known = |parameter: &&Parameter| names.contains(parameter.name.as_str());
+    let inputs: Values = inputs
+        .iter()
+        .filter(known)
+        .map(|input| (input.name.clone(), data.input(&input.name, facts.inputs)))
+        .collect();
+    let made = facts.outcome.outputs.as_ref();
+    let made = outputs
+        .iter()
+        .filter_map(|output| Some((&output.name, made?.get(&output.name)?)));
+    let outputs: Values = made
+        .map(|(name, value)| (name.clone(), data.output(name, value)))
+        .collect();
+    for (side, key, values) in [("in", "object", &inputs), ("out", "result", &outputs)] {
+        for (name, values) in values {
+            let parameter = graph::below(&plan.main, &format!("{side}/{name}"));
+            for value in values {
+                graph.link(value, "exampleOfWork", &parameter);
+                graph.link(RUN, key, value);
+            }
+        }
+    }
+    (inputs, outputs)
+}
+
+/// The engine's own run.
+fn engine(graph: &mut Graph, facts: &Facts, controls: &[String], images: &[String]) {
+    let (name, package, url) = match facts.outcome.engine {
+        EngineName::Cwltool => (
+            "cwltool",
+            "cwltool",
+            "https://github.com/common-workflow-language/cwltool",
+        ),
+        EngineName::Streamflow | EngineName::Unknown => (
+            "StreamFlow",
+            "streamflow",
+            "https://streamflow.di.unito.it/",
+        ),
+    };
+    let version = facts.tally.engine_version();
+    let id = version.map_or_else(
+        || url.to_owned(),
+        |version| format!("https://pypi.org/project/{package}/{version}/"),
+    );
+    let title = version.map_or_else(|| name.to_owned(), |version| format!("{name} {version}"));
+    let fields = json!({"name": title, "softwareVersion": version, "url": {"@id": url}});
+    graph.put(&id, &["SoftwareApplication"], fields);
+    let action = "#engine";
+    graph.put(
+        action,
+        &["OrganizeAction"],
+        json!({"name": format!("Run of {title}"), "result": {"@id": RUN},
+            "actionStatus": actions::status(facts.outcome.phase == Phase::Succeeded)}),
+    );
+    graph.link(action, "instrument", &id);
+    graph.link(action, "instrument", OPERATOR);
+    for control in controls {
+        graph.link(action, "object", control);
+    }
+    for image in images {
+        graph.link(action, "containerImage", image);
+    }
+    graph.link(ROOT, "mentions", action);
+}
