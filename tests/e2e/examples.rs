@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 
 use dvre_operator::api::{DvreWorkflow, Reason};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt;
-use kube::api::LogParams;
 use serde_json::{Value, json};
 
 use crate::sandbox::Sandbox;
