@@ -24,7 +24,7 @@ use crate::settings::RunSettings;
 
 mod evidence;
 
-use evidence::{outcome, pod_of, reported};
+use evidence::{Patience, outcome, pod_of, reported};
 
 /// How long a pod may take to show itself, or to set up its volumes, before events are asked why.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -151,10 +151,8 @@ pub async fn observe<'a>(
         return Ok(observed);
     }
     let namespace = workflow.namespace().unwrap_or_default();
-    if observed.finalizer {
-        let name = names::clean_up(&workflow.name_any(), observed.uid, observed.attempt());
-        observed.clean_up = context.jobs.get(&namespace, &name);
-    }
+    let clean_up = names::clean_up(&workflow.name_any(), observed.uid, observed.attempt());
+    observed.clean_up = context.jobs.get(&namespace, &clean_up);
     let launched = remembered
         .launched
         .filter(|launched| launched.attempt == observed.attempt());
@@ -168,8 +166,11 @@ pub async fn observe<'a>(
         JobState::Live(job) => {
             let age = since(job.metadata.creation_timestamp.as_ref(), observed.now);
             let age = Duration::try_from(age).unwrap_or_default();
-            let late = age >= observed.start_deadline();
-            observed.pod = pod_of(context, &namespace, job, late).await?;
+            let patience = Patience {
+                is_over: age >= PATIENCE,
+                is_late: age >= observed.start_deadline(),
+            };
+            observed.pod = pod_of(context, &namespace, job, patience).await?;
             if age >= PATIENCE {
                 let silent = match observed.pod.as_deref() {
                     None => job.metadata.uid.as_deref(),

@@ -16,12 +16,15 @@ use crate::words::shorten;
 mod size;
 mod steps;
 
+/// Longest name of a deployment; an older definition may have let a longer one in.
+const MAX_NAME_BYTES: usize = 63;
+
 /// The status that follows from a plan that was carried out; None when there is nothing to say.
 #[must_use]
 pub fn status(observed: &Observed<'_>, plan: &Plan) -> Option<DvreWorkflowStatus> {
     let mut status = DvreWorkflowStatus {
         observed_generation: observed.workflow.metadata.generation.unwrap_or_default(),
-        deployment: Some(observed.workflow.spec.deployment.clone()),
+        deployment: Some(shorten(&observed.workflow.spec.deployment, MAX_NAME_BYTES)),
         ..observed.status.clone()
     };
     let verdict = match plan {

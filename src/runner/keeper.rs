@@ -41,17 +41,6 @@ const QUEUE: usize = 8 << 20;
 /// The most that the death of a node may cost.
 const SYNC: Duration = Duration::from_secs(5);
 
-/// The folder of an attempt, below that for outputs.
-pub fn folder_of(run: &str, attempt: u32) -> String {
-    format!("{OWN_FOLDER}/{}", job(run, attempt))
-}
-
-/// The name of the attempt's Job. The resources of a namespace may share one folder for outputs, and
-/// this tells them apart.
-fn job(run: &str, attempt: u32) -> String {
-    names::job(run, i32::try_from(attempt).unwrap_or(i32::MAX))
-}
-
 /// Which attempt of which run it is.
 #[derive(Clone, Debug)]
 pub struct Attempt {
@@ -60,12 +49,18 @@ pub struct Attempt {
     /// Name of the resource.
     pub run: String,
     /// Number of the attempt, from 1.
-    pub number: u32,
+    pub number: i32,
 }
 
 impl Attempt {
+    /// The attempt's folder, below that for outputs.
+    #[must_use]
+    pub fn folder(&self) -> String {
+        format!("{OWN_FOLDER}/{}", self.job())
+    }
+
     fn job(&self) -> String {
-        job(&self.run, self.number)
+        names::job(&self.run, self.number)
     }
 
     /// Leaves the whole outcome of an attempt, as that of the run and as its own.
@@ -81,7 +76,7 @@ impl Attempt {
         let own = own_folder(&self.outputs)?;
         for name in own.names()? {
             let number = name.rsplit('-').next().and_then(|end| end.parse().ok());
-            if number.is_some_and(|it| it >= self.number && job(&self.run, it) == name) {
+            if number.is_some_and(|it| it >= self.number && names::job(&self.run, it) == name) {
                 own.remove(&name)?;
             }
         }
@@ -219,7 +214,7 @@ impl Writer {
     fn begin(attempt: &Attempt) -> io::Result<Self> {
         let folder = Arc::new(attempt.begin()?);
         Ok(Self {
-            path: folder_of(&attempt.run, attempt.number),
+            path: attempt.folder(),
             broken: false,
             engine: EngineFile::create(Arc::clone(&folder), Sizes::default())?,
             steps: StepFiles::new(folder),

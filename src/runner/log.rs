@@ -69,7 +69,7 @@ impl Out {
     fn engine(&mut self, bytes: &[u8]) {
         self.write(bytes);
         self.keep(bytes);
-        self.lines += bytes.iter().filter(|&&byte| byte == b'\n').count();
+        self.lines += bytes.split_inclusive(|&byte| byte == b'\n').count();
         self.bytes += bytes.len();
         let far = self.lines >= REPEAT_LINES || self.bytes >= REPEAT_BYTES;
         // A line is torn for this only when it does not seem to end.

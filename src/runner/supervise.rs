@@ -169,12 +169,11 @@ impl Supervisor {
         let mut outcome = self.outcome(end);
         outcome.cleaned = cleaned;
         if let Ok(run) = &run
-            && let Some(folder) = &run.outputs
             && let Some(attempt) = keep::attempt(&self.layout, run)
         {
             self.keep_no_more(&mut outcome);
             store(&attempt, &mut outcome);
-            self.provenance(run, folder, &outcome);
+            self.provenance(run, &attempt, &outcome);
         }
         outcome
     }

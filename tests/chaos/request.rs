@@ -91,6 +91,11 @@ impl Request {
     pub fn creates_child(&self) -> bool {
         self.verb == "create" && self.resource != "events"
     }
+
+    /// Whether it creates the Job that cleans up after a run.
+    pub fn cleans_up(&self) -> bool {
+        self.creates_child() && self.subject.contains("-clean-")
+    }
 }
 
 impl Display for Request {

@@ -193,13 +193,9 @@ async fn outputs_claim() {
         [&json!("tables/five.txt"), &json!("tables/three.txt")]
     );
 
-    let found = on_claim(
-        &sandbox,
-        "outputs-claim",
-        "results",
-        "cd outputs-claim && sha1sum numbers.txt tables/*",
-    )
-    .await;
+    let image = sandbox.runner_image("outputs-claim").await;
+    let script = "cd outputs-claim && sha1sum numbers.txt tables/*";
+    let found = sandbox.on_claim("results", &image, script).await;
     let sum = |file: &Value| file["checksum"].as_str().unwrap().replace("sha1$", "");
     let (five, three) = (&tables["listing"][0], &tables["listing"][1]);
     let expected = [
@@ -208,12 +204,6 @@ async fn outputs_claim() {
         format!("{}  tables/three.txt", sum(three)),
     ];
     assert_eq!(found.lines().collect::<Vec<_>>(), expected);
-}
-
-/// What a script prints in a pod that sees a claim; its image is that of the run's runner.
-pub async fn on_claim(sandbox: &Sandbox, run: &str, claim: &str, script: &str) -> String {
-    let image = sandbox.runner_image(run).await;
-    sandbox.on_claim(claim, &image, script).await
 }
 
 #[tokio::test]

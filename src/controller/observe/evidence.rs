@@ -25,11 +25,11 @@ pub async fn pod_of(
     context: &Context,
     namespace: &str,
     job: &Job,
-    late: bool,
+    patience: Patience,
 ) -> Result<Option<Arc<Pod>>, Error> {
     let uid = job.metadata.uid.as_deref().unwrap_or_default();
     let pod = context.pods.get(namespace, uid);
-    if !is_doubtful(pod.as_deref(), job, late) {
+    if !is_doubtful(pod.as_deref(), job, patience) {
         return Ok(pod);
     }
     let api: Api<Pod> = Api::namespaced(context.client.clone(), namespace);
@@ -39,12 +39,22 @@ pub async fn pod_of(
     Ok(found.items.into_iter().max_by_key(newest).map(Arc::new))
 }
 
+/// How long a runner has not shown itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Patience {
+    /// Longer than a watch is behind.
+    pub is_over: bool,
+    /// As long as a start may take.
+    pub is_late: bool,
+}
+
 /// Whether what the watch says of a pod would end a run that may be well.
-fn is_doubtful(pod: Option<&Pod>, job: &Job, late: bool) -> bool {
+fn is_doubtful(pod: Option<&Pod>, job: &Job, patience: Patience) -> bool {
     let over = ending::without_pod(job).is_some();
-    let late = late && Queue::of(job) != Queue::Held;
+    let late = patience.is_late && Queue::of(job) != Queue::Held;
+    let active = job.status.as_ref().and_then(|status| status.active);
     match pod {
-        None => over || late,
+        None => over || late || patience.is_over && active > Some(0),
         Some(pod) => !pod::is_over(pod) && (over || late && pod::running_since(pod).is_none()),
     }
 }
@@ -100,35 +110,50 @@ mod tests {
     use super::*;
     use crate::controller::fixtures::{context, job, pod, runner};
 
+    const EARLY: Patience = Patience {
+        is_over: false,
+        is_late: false,
+    };
+    const WAITED: Patience = Patience {
+        is_over: true,
+        is_late: false,
+    };
+    const LATE: Patience = Patience {
+        is_over: true,
+        is_late: true,
+    };
+
     #[rstest]
-    #[case::under_way(json!({}), false, 0)]
-    #[case::over(json!({"conditions": [{"type": "Complete", "status": "True"}]}), false, 1)]
-    #[case::late(json!({}), true, 1)]
-    #[case::queued(json!({"conditions": [{"type": "Suspended", "status": "True"}]}), true, 0)]
+    #[case::under_way(json!({"active": 1}), EARLY, 0)]
+    #[case::without_any(json!({}), WAITED, 0)]
+    #[case::that_is_there(json!({"active": 1}), WAITED, 1)]
+    #[case::late(json!({}), LATE, 1)]
+    #[case::queued(json!({"conditions": [{"type": "Suspended", "status": "True"}]}), LATE, 0)]
+    #[case::over(json!({"conditions": [{"type": "Complete", "status": "True"}]}), EARLY, 1)]
     #[tokio::test]
-    async fn a_pod_that_no_watch_has_shown_is_asked_for_in_the_end(
+    async fn a_pod_that_no_watch_has_shown_is_asked_for(
         #[case] status: Value,
-        #[case] late: bool,
+        #[case] patience: Patience,
         #[case] asked: usize,
     ) {
         let pods = json!({"metadata": {}, "items": [pod(&runner(&json!({})))]});
         let (context, requests) = context(move |_, _| (200, pods.clone()));
         let job = job(json!({ "status": status }));
-        let found = pod_of(&context, "lab", &job, late).await.unwrap();
+        let found = pod_of(&context, "lab", &job, patience).await.unwrap();
         assert_eq!(found.is_some(), asked == 1);
         let requests = requests.lock().unwrap();
         assert_eq!(requests.len(), asked, "{requests:?}");
     }
 
     #[rstest]
-    #[case::running(json!({"running": {"startedAt": "2026-01-01T00:00:02Z"}}), true, false, false)]
-    #[case::running_although_its_job_is_over(json!({"running": {"startedAt": "2026-01-01T00:00:02Z"}}), true, true, true)]
-    #[case::waiting(json!({"waiting": {}}), false, false, false)]
-    #[case::waiting_for_long(json!({"waiting": {}}), true, false, true)]
-    #[case::over(json!({"terminated": {"exitCode": 0}}), true, true, false)]
+    #[case::running(json!({"running": {"startedAt": "2026-01-01T00:00:02Z"}}), LATE, false, false)]
+    #[case::running_although_its_job_is_over(json!({"running": {"startedAt": "2026-01-01T00:00:02Z"}}), LATE, true, true)]
+    #[case::waiting(json!({"waiting": {}}), WAITED, false, false)]
+    #[case::waiting_for_long(json!({"waiting": {}}), LATE, false, true)]
+    #[case::over(json!({"terminated": {"exitCode": 0}}), LATE, true, false)]
     fn what_would_end_a_run_is_asked_once_more(
         #[case] state: Value,
-        #[case] late: bool,
+        #[case] patience: Patience,
         #[case] over: bool,
         #[case] expected: bool,
     ) {
@@ -138,9 +163,7 @@ mod tests {
             json!([])
         };
         let job = job(json!({"status": {"conditions": conditions}}));
-        assert_eq!(
-            is_doubtful(Some(&pod(&runner(&state))), &job, late),
-            expected
-        );
+        let pod = pod(&runner(&state));
+        assert_eq!(is_doubtful(Some(&pod), &job, patience), expected);
     }
 }

@@ -62,8 +62,8 @@ impl Server {
     }
 }
 
-fn line(completed: u64) -> Piece {
-    Ok(format!("@dvre {{\"completed\":{completed},\"total\":9}}\n").into_bytes())
+fn line(completed: u64) -> Vec<u8> {
+    format!("@dvre {{\"completed\":{completed},\"total\":9}}\n").into_bytes()
 }
 
 fn followers(
@@ -106,8 +106,8 @@ async fn news_is_told_at_once_and_then_every_two_seconds() {
         ),
         "{asked}"
     );
-    log.unbounded_send(line(1)).unwrap();
-    log.unbounded_send(line(2)).unwrap();
+    log.unbounded_send(Ok(line(1))).unwrap();
+    log.unbounded_send(Ok(line(2))).unwrap();
     let resource = news.next().await.unwrap();
     assert_eq!(
         (resource.name.as_str(), resource.namespace.as_deref()),
@@ -117,7 +117,7 @@ async fn news_is_told_at_once_and_then_every_two_seconds() {
     assert_eq!(told(), Some(2), "the last of what a log ends with");
     let first = Instant::now();
     for count in 3..=9 {
-        log.unbounded_send(line(count)).unwrap();
+        log.unbounded_send(Ok(line(count))).unwrap();
         sleep(Duration::from_millis(100)).await;
     }
     assert_eq!(
@@ -128,7 +128,7 @@ async fn news_is_told_at_once_and_then_every_two_seconds() {
     news.next().await.unwrap();
     assert_eq!((told(), first.elapsed()), (Some(9), PACE));
     // The same once more is no news.
-    log.unbounded_send(line(9)).unwrap();
+    log.unbounded_send(Ok(line(9))).unwrap();
     assert!(timeout(Duration::from_mins(1), news.next()).await.is_err());
     assert_eq!(
         server.requests.try_recv().ok(),
@@ -147,7 +147,7 @@ async fn a_run_that_has_lasted_is_asked_about_at_once() {
     ))
     .ok();
     let log = server.log();
-    log.unbounded_send(line(5)).unwrap();
+    log.unbounded_send(Ok(line(5))).unwrap();
     let began = Instant::now();
     let _ = followers.told(&hello(), Some(&pod));
     server.requests.next().await.unwrap();
@@ -164,7 +164,7 @@ async fn another_attempt_shows_nothing_of_the_one_before() {
     let first = running_pod("p-1");
     let _ = followers.told(&workflow, Some(&first));
     server.requests.next().await.unwrap();
-    log.unbounded_send(line(7)).unwrap();
+    log.unbounded_send(Ok(line(7))).unwrap();
     news.next().await.unwrap();
     let second = running_pod("p-2");
     assert_eq!(followers.told(&workflow, Some(&second)), None);
@@ -203,12 +203,12 @@ async fn broken_logs_are_opened_anew_later_and_later() {
         server.refuses(code);
     }
     let broken = server.log();
-    broken.unbounded_send(line(1)).unwrap();
+    broken.unbounded_send(Ok(line(1))).unwrap();
     broken
         .unbounded_send(Err(std::io::Error::other("reset")))
         .unwrap();
     let rotated = server.log();
-    rotated.unbounded_send(line(2)).unwrap();
+    rotated.unbounded_send(Ok(line(2))).unwrap();
     drop(rotated);
     let last = server.log();
     let _ = followers.told(&hello(), Some(&running_pod("p-1")));
@@ -222,7 +222,7 @@ async fn broken_logs_are_opened_anew_later_and_later() {
     }
     assert!(pauses.is_sorted(), "{pauses:?}");
     assert!(pauses.last() < Some(&Duration::from_secs(12)), "{pauses:?}");
-    last.unbounded_send(line(3)).unwrap();
+    last.unbounded_send(Ok(line(3))).unwrap();
     let told = || completed(&followers.told(&hello(), Some(&running_pod("p-1"))));
     while told() != Some(3) {
         news.next().await.unwrap();
@@ -248,7 +248,7 @@ async fn a_flood_is_left_for_a_while() {
     let (client, mut server) = server();
     let (followers, mut news) = followers(client, 1);
     let flood = server.log();
-    flood.unbounded_send(line(4)).unwrap();
+    flood.unbounded_send(Ok(line(4))).unwrap();
     for _ in 0..1000 {
         flood.unbounded_send(Ok(vec![b'x'; 64 << 10])).unwrap();
     }
@@ -272,7 +272,7 @@ async fn slots_are_few_and_every_run_is_followed() {
     let service = tower::service_fn(move |_: Request<Body>| {
         let guard = Open(counting.clone());
         seen.fetch_max(guard.0.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-        let log = futures::stream::once(async { line(1) })
+        let log = futures::stream::once(async { Piece::Ok(line(1)) })
             .chain(futures::stream::pending())
             .inspect(move |_| {
                 let _ = &guard;

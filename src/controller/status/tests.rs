@@ -159,6 +159,15 @@ fn transition_times_move_only_with_the_status() {
 }
 
 #[test]
+fn what_the_schema_would_refuse_is_not_repeated() {
+    let mut workflow = hello();
+    workflow.spec.deployment = "w".repeat(70_000);
+    let status = of(&crate::controller::fixtures::observed(&workflow, 1)).unwrap();
+    assert_eq!(status.reason, Some(Reason::InvalidDeployment));
+    assert!(status.deployment.unwrap().len() <= 63);
+}
+
+#[test]
 fn the_same_observation_gives_the_same_status() {
     let workflow = hello();
     let mut observed = with_pod(&workflow, 1, None);
@@ -204,16 +213,14 @@ fn a_thousand_steps_are_summed_up() {
     assert!(serde_json::to_string(&status).unwrap().len() <= MAX_STATUS_BYTES);
 }
 
-fn progress(extra: &Value) -> Option<std::sync::Arc<Progress>> {
+fn progress(extra: &Value) -> std::sync::Arc<Progress> {
     let mut progress = json!({"stage": "Running", "engine": "cwltool", "completed": 1, "total": 6, "stepCount": 2, "steps": [
         {"name": "/a", "phase": "Succeeded", "completed": 1, "total": 1, "exitCode": 0},
         {"name": "/b", "phase": "Running", "completed": 0, "total": 5}]});
     for (key, value) in extra.as_object().unwrap() {
         progress[key] = value.clone();
     }
-    Some(std::sync::Arc::new(
-        serde_json::from_value(progress).unwrap(),
-    ))
+    std::sync::Arc::new(serde_json::from_value(progress).unwrap())
 }
 
 /// A run whose runner runs.
@@ -232,7 +239,7 @@ fn a_running_run_tells_its_progress() {
         observed.status.execution_engine.as_deref(),
         Some("streamflow")
     );
-    observed.progress = progress(&json!({}));
+    observed.progress = Some(progress(&json!({})));
     let status = of(&observed).unwrap();
     insta::assert_yaml_snapshot!(status);
     observed.status = status.clone();
@@ -248,7 +255,7 @@ fn a_running_run_tells_its_progress() {
 fn nothing_runs_in_a_run_that_ended_without_a_record() {
     let workflow = hello();
     let mut observed = running(&workflow);
-    observed.progress = progress(&json!({}));
+    observed.progress = Some(progress(&json!({})));
     observed.status = of(&observed).unwrap();
     let status = status(&observed, &finish(Phase::Failed, Reason::RunnerLost)).unwrap();
     let phases: Vec<_> = status.steps.iter().map(|s| s.phase.as_str()).collect();
@@ -263,8 +270,9 @@ fn a_thousand_steps_with_long_names_are_cut_and_that_is_said() {
     let steps: Vec<Value> = (0..1000)
         .map(|n| json!({"name": format!("/{n:0>511}"), "phase": (if n == 999 {"Failed"} else {"Running"}), "completed": 1, "total": 2, "startTime": "2026-01-01T00:00:00Z"}))
         .collect();
-    observed.progress =
-        progress(&json!({"steps": steps, "stepCount": 1000, "completed": 1000, "total": 2000}));
+    observed.progress = Some(progress(
+        &json!({"steps": steps, "stepCount": 1000, "completed": 1000, "total": 2000}),
+    ));
     let status = of(&observed).unwrap();
     let size = serde_json::to_string(&status).unwrap().len();
     assert!(size <= MAX_STATUS_BYTES, "{size}");
@@ -303,9 +311,9 @@ fn what_the_api_server_would_refuse_is_left_out() {
     ]);
     let workflow = hello();
     let mut observed = running(&workflow);
-    observed.progress = progress(
+    observed.progress = Some(progress(
         &json!({"steps": steps, "stepCount": u64::MAX, "completed": u64::MAX, "total": u64::MAX}),
-    );
+    ));
     let status = of(&observed).unwrap();
     let names: Vec<_> = status.steps.iter().map(|s| s.name.as_str()).collect();
     assert_eq!(names, ["/a", &"ä".repeat(512), "..."]);
@@ -340,7 +348,7 @@ proptest! {
             "steps": steps, "completed": 1, "total": 2, "outputs": {"text": "x".repeat(outputs)}});
         let workflow = hello();
         let mut observed = running(&workflow);
-        observed.progress = progress(&json!({"steps": steps}));
+        observed.progress = Some(progress(&json!({"steps": steps})));
         let under_way = of(&observed).unwrap();
         prop_assert!(serde_json::to_string(&under_way).unwrap().len() <= MAX_STATUS_BYTES);
         let mut observed = with_pod(&workflow, 5, Some(ended(0, "Completed", &record.to_string())));

@@ -21,7 +21,7 @@ impl Write for Sink {
     }
 }
 
-fn attempt(place: &testing::Folder, number: u32) -> Attempt {
+fn attempt(place: &testing::Folder, number: i32) -> Attempt {
     Attempt {
         outputs: place.path().to_owned(),
         run: "hello".to_owned(),

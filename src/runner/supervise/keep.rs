@@ -15,17 +15,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// This attempt, when the run has a folder for outputs.
 pub(super) fn attempt(layout: &Layout, run: &RunFile) -> Option<Attempt> {
+    let number = env::var(ATTEMPT).ok().and_then(|text| text.parse().ok());
     Some(Attempt {
         outputs: layout.at(run.outputs.as_ref()?),
         run: run.name.clone(),
-        number: number(),
+        number: number.unwrap_or(1),
     })
-}
-
-/// The number of the attempt.
-pub(super) fn number() -> u32 {
-    let number = env::var(ATTEMPT).ok().and_then(|text| text.parse().ok());
-    number.unwrap_or(1)
 }
 
 impl Supervisor {

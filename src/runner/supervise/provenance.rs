@@ -5,7 +5,8 @@ use std::panic::{self, AssertUnwindSafe};
 use std::process::Command;
 use std::time::Duration;
 
-use super::{Supervisor, keep};
+use super::Supervisor;
+use crate::runner::keeper::Attempt;
 use crate::runner::outputs::Store;
 use crate::runner::provenance::{self, Facts, Image};
 use crate::runner::record::{EngineName, Outcome};
@@ -17,9 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const MOST_IMAGES: usize = 32;
 
 impl Supervisor {
-    /// Writes the crate into `folder`. The run stays what it is when that does not work, but the log
+    /// Writes the crate into the folder for outputs. The run stays what it is when that does not work, but the log
     /// says so.
-    pub(super) fn provenance(&mut self, run: &RunFile, folder: &str, outcome: &Outcome) {
+    pub(super) fn provenance(&mut self, run: &RunFile, attempt: &Attempt, outcome: &Outcome) {
         let Some(origin) = &run.provenance else {
             return;
         };
@@ -28,7 +29,8 @@ impl Supervisor {
             layout: &self.layout,
             run,
             provenance: origin,
-            attempt: keep::number(),
+            attempt: attempt.number,
+            records: attempt.folder(),
             outcome,
             tally: &self.tally,
             images,
@@ -37,8 +39,7 @@ impl Supervisor {
             hurry: self.stops > 0,
         };
         let write = || {
-            let mut store =
-                Store::new(&self.layout.at(folder)).map_err(|failure| failure.message)?;
+            let mut store = Store::new(&attempt.outputs).map_err(|failure| failure.message)?;
             provenance::write(&facts, &mut store).map_err(|error| error.to_string())
         };
         let written = panic::catch_unwind(AssertUnwindSafe(write));
