@@ -101,6 +101,16 @@ fn a_runner_that_is_killed_leaves_the_log_so_far() {
 }
 
 #[test]
+fn of_a_flood_no_line_is_missing() {
+    let world = with_outputs(World::new().engine("seq 100000 >&2; echo '{}'"));
+    let ended = world.run();
+    assert_eq!(ended.outcome.phase, Phase::Succeeded);
+    let log = world.read("outputs/.dvre/hello-1/engine.log");
+    let numbers: Vec<usize> = log.lines().filter_map(|line| line.parse().ok()).collect();
+    assert!(numbers.into_iter().eq(1..=100_000));
+}
+
+#[test]
 fn no_secret_is_kept() {
     let cwl = "{cwlVersion: v1.2, class: CommandLineTool, baseCommand: \"true\", inputs: {key: string}, outputs: {}}";
     let world = World::new()
