@@ -32,12 +32,13 @@ pub mod validate;
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::stream::{self, BoxStream};
-use futures::{Stream, StreamExt};
+use futures::{FutureExt, Stream, StreamExt};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 use kube::runtime::controller::{Action, Config, ReconcileRequest, applier};
@@ -109,6 +110,11 @@ pub enum Error {
     /// The log of a runner broke off.
     #[error("the log broke off: {0}")]
     Log(#[source] std::io::Error),
+    /// There is a mistake in this program.
+    #[error(
+        "the operator came upon a mistake of its own, which the log shows before this: please report it"
+    )]
+    Panic,
     /// Something that always serialises did not.
     #[error("cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
@@ -311,7 +317,14 @@ fn reconcile_boxed(
     object: Arc<Guarded>,
     context: Arc<Context>,
 ) -> futures::future::BoxFuture<'static, Result<Action, Error>> {
-    Box::pin(reconcile(object, context))
+    Box::pin(isolated(reconcile(object, context)))
+}
+
+/// A panic is a mistake of ours, and what is wrong with one resource must not stop all others.
+async fn isolated<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let result = AssertUnwindSafe(work).catch_unwind().await;
+    // The hook has printed where it happened.
+    result.unwrap_or(Err(Error::Panic))
 }
 
 /// Takes one resource from what is to what should be.

@@ -280,7 +280,7 @@ pub async fn write_status(
             .update(observed.uid, |remembered| remembered.status = None);
         return if is_gone(&error) { Ok(()) } else { Err(error) };
     }
-    if status.phase == observed.status.phase && status.steps != observed.status.steps {
+    if status.phase == Some(Phase::Running) && status.phase == observed.status.phase {
         context.metrics.progress_written();
     }
     if let Some(phase) = status.phase.filter(|phase| phase.is_final()) {

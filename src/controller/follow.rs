@@ -101,7 +101,7 @@ fn suspended(observed: &Observed<'_>, mut ending: Ending) -> Plan {
         message: format!(
             "attempt {attempt} was stopped by spec.suspend; set it to false, and attempt {} runs the workflow \
              from its start",
-            attempt + 1
+            observed.next_attempt()
         ),
         ending,
         phase: Phase::Suspended,

@@ -94,14 +94,15 @@ pub fn again(observed: &Observed<'_>, ending: &Ending) -> Option<Interlude> {
     if !wanted || before >= limit {
         return None;
     }
+    let next = attempt.checked_add(1)?;
     let ended = ending.times.1.as_ref().map_or(observed.now, |end| end.0);
-    let due = second(ended) + pause(observed, before + 1);
+    let due = after(second(ended), pause(observed, before + 1));
     Some(Interlude {
         message: format!(
             "attempt {attempt} ended with {}: {}; attempt {} starts at {due}",
             ending.reason,
             cut(&ending.message, SHOWN_BYTES),
-            attempt + 1,
+            next,
         ),
         ending: ending.clone(),
         phase: Phase::Pending,
@@ -136,7 +137,15 @@ pub fn due(observed: &Observed<'_>) -> Option<Timestamp> {
         return None;
     }
     let failures = count(&observed.status.attempts, observed.attempt(), class);
-    Some(last.completion_time.as_ref()?.0 + pause(observed, failures))
+    Some(after(
+        last.completion_time.as_ref()?.0,
+        pause(observed, failures),
+    ))
+}
+
+/// A moment later, as far as there are times.
+fn after(moment: Timestamp, pause: Duration) -> Timestamp {
+    moment.saturating_add(pause).unwrap_or(Timestamp::MAX)
 }
 
 /// How often the run has been out of memory.

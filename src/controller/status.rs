@@ -16,12 +16,15 @@ use crate::words::shorten;
 mod size;
 mod steps;
 
+/// Longest name of a deployment; an older definition may have let a longer one in.
+const MAX_NAME_BYTES: usize = 63;
+
 /// The status that follows from a plan that was carried out; None when there is nothing to say.
 #[must_use]
 pub fn status(observed: &Observed<'_>, plan: &Plan) -> Option<DvreWorkflowStatus> {
     let mut status = DvreWorkflowStatus {
         observed_generation: observed.workflow.metadata.generation.unwrap_or_default(),
-        deployment: Some(observed.workflow.spec.deployment.clone()),
+        deployment: Some(shorten(&observed.workflow.spec.deployment, MAX_NAME_BYTES)),
         ..observed.status.clone()
     };
     let verdict = match plan {
@@ -148,7 +151,7 @@ fn rewind(observed: &Observed<'_>, status: &mut DvreWorkflowStatus, next: &Inter
     if let Some(started) = &next.ending.times.0 {
         status.start_time.get_or_insert_with(|| started.clone());
     }
-    status.attempt = Some(observed.attempt() + 1);
+    status.attempt = Some(observed.next_attempt());
     status.job_name = None;
     status.execution_engine = None;
     status.progress = None;

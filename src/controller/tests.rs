@@ -105,3 +105,10 @@ fn errors_in_a_row_are_retried_ever_later() {
     assert_eq!(backoff(u32::MAX, ""), MAX_BACKOFF);
     assert!(backoff(1, "a") > backoff(1, ""));
 }
+
+#[tokio::test]
+async fn a_panic_is_an_error_of_one_resource() {
+    let work = async { panic!("on purpose") };
+    let result: Result<(), Error> = isolated(work).await;
+    assert!(matches!(result, Err(Error::Panic)), "{result:?}");
+}

@@ -3,6 +3,7 @@
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::keeper::Keeper;
 use super::record::{MARK, PROGRESS_TAIL};
 use super::redact::Redactor;
 
@@ -29,6 +30,8 @@ struct Out {
     progress: String,
     lines: usize,
     bytes: usize,
+    /// What keeps the engine's lines and our own beside the outputs.
+    keeper: Option<Keeper>,
 }
 
 impl Out {
@@ -53,7 +56,7 @@ impl Out {
 
     fn engine(&mut self, bytes: &[u8]) {
         self.write(bytes);
-        self.lines += bytes.iter().filter(|&&byte| byte == b'\n').count();
+        self.lines += bytes.split_inclusive(|&byte| byte == b'\n').count();
         self.bytes += bytes.len();
         let far = self.lines >= REPEAT_LINES || self.bytes >= REPEAT_BYTES;
         // A line is torn for this only when it does not seem to end.
@@ -76,8 +79,21 @@ impl Log {
                 progress: String::new(),
                 lines: 0,
                 bytes: 0,
+                keeper: None,
             })),
         }
+    }
+
+    /// Has everything but records kept from now on.
+    pub fn keep(&self, keeper: Keeper) {
+        self.lock().keeper = Some(keeper);
+    }
+
+    /// Writes a line of our own.
+    pub fn say(&self, text: &str) {
+        let line = format!("dvre-runner: {text}");
+        self.record(&line);
+        self.kept(format!("{line}\n").as_bytes());
     }
 
     /// Writes one record as a line of its own.
@@ -88,6 +104,12 @@ impl Log {
     /// Writes progress as a line of its own, and again after every so many lines of the engine's.
     pub fn progress(&self, line: String) {
         self.lock().progress(line);
+    }
+
+    fn kept(&self, bytes: &[u8]) {
+        if let Some(keeper) = &self.lock().keeper {
+            keeper.lines(bytes);
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Out> {
@@ -131,6 +153,7 @@ impl Log {
             clean.extend_from_slice(&redactor.bytes(line));
         }
         self.lock().engine(&clean);
+        self.kept(&clean);
     }
 }
 

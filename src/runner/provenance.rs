@@ -95,7 +95,9 @@ pub struct Facts<'a> {
     /// The resource, and what else the operator knows.
     pub provenance: &'a Provenance,
     /// Number of the attempt.
-    pub attempt: u32,
+    pub attempt: i32,
+    /// The folder of its records, below that for outputs.
+    pub records: String,
     /// How it ended.
     pub outcome: &'a Outcome,
     /// What the engine told.
@@ -125,7 +127,7 @@ pub fn write(facts: &Facts, store: &mut Store) -> io::Result<String> {
     place.write_resource(&mut graph, &facts.redactor.text(&resource))?;
     run(&mut graph, facts);
     let target = place.make_way()?;
-    place.name_records(&mut graph, facts.attempt);
+    place.name_records(&mut graph, facts.attempt, &facts.records);
     let (entry, _) = facts
         .run
         .entrypoint

@@ -3,7 +3,6 @@
 use dvre_operator::api::Reason;
 use serde_json::{Value, json};
 
-use crate::examples::on_claim;
 use crate::sandbox::Sandbox;
 use crate::verdict::{failed, succeeded};
 
@@ -37,7 +36,8 @@ async fn claim(sandbox: &Sandbox) {
 async fn read(sandbox: &Sandbox) -> (Vec<Value>, Value) {
     let script =
         "cd run; cat ro-crate-metadata.json; echo; echo ----; cat .dvre/run-*/resource.yaml";
-    let text = on_claim(sandbox, "run", "results", script).await;
+    let image = sandbox.runner_image("run").await;
+    let text = sandbox.on_claim("results", &image, script).await;
     let (metadata, resource) = text.split_once("----").unwrap_or_else(|| panic!("{text}"));
     let metadata: Value = serde_json::from_str(metadata).unwrap();
     let graph = metadata["@graph"].as_array().unwrap().clone();

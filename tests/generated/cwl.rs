@@ -11,7 +11,7 @@ use crate::words::{anything, name, number, object, seldom};
 pub fn document() -> impl Strategy<Value = Value> {
     prop_oneof![
         4 => tool(),
-        6 => workflow(),
+        6 => workflow().prop_map(|run| if run.is_object() { run } else { json!({ "run": run }) }),
         2 => graph(),
         2 => object(name(), anything()),
         1 => nested(),

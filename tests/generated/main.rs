@@ -11,9 +11,22 @@
     reason = "a test ends at the first thing that is not as it should be"
 )]
 
+mod cluster;
 mod cwl;
+#[path = "../e2e/namespace.rs"]
+#[allow(dead_code, reason = "shared with the end-to-end tests")]
+mod namespace;
+#[path = "../high_availability/operator.rs"]
+#[allow(dead_code, reason = "shared with the tests of high availability")]
+mod operator;
 mod pure;
+#[path = "../e2e/sandbox.rs"]
+#[allow(dead_code, reason = "shared with the end-to-end tests")]
+mod sandbox;
 mod schema;
 mod seen;
 mod spoiled;
+#[path = "../e2e/verdict.rs"]
+#[allow(dead_code, reason = "shared with the end-to-end tests")]
+mod verdict;
 mod words;

@@ -26,7 +26,7 @@ use crate::words::{name, seldom};
 use crate::{cwl, seen};
 
 /// How many of each sort when `PROPTEST_CASES` does not say.
-const CASES: u32 = 1000;
+const CASES: u32 = 500;
 
 #[derive(Parser)]
 struct Defaults {
@@ -82,6 +82,7 @@ struct Moment {
     finalizer: bool,
     job: Option<Option<Value>>,
     pod: Option<Value>,
+    progress: Option<Value>,
     trouble: Option<String>,
     text: String,
 }
@@ -100,6 +101,7 @@ fn beginnings() -> impl Strategy<Value = Moment> {
             finalizer: false,
             job: None,
             pod: None,
+            progress: None,
             trouble: None,
             text: match which {
                 0 => inputs.to_string(),
@@ -116,17 +118,21 @@ fn moments() -> impl Strategy<Value = Moment> {
         any::<bool>(),
         seldom(8, seldom(8, seen::job())),
         seldom(7, seen::pod()),
+        seldom(4, seen::progress()),
         seldom(2, name()),
     )
-        .prop_map(|(seconds, deleting, finalizer, job, pod, trouble)| Moment {
-            seconds,
-            deleting,
-            finalizer,
-            job,
-            pod,
-            trouble,
-            text: String::new(),
-        })
+        .prop_map(
+            |(seconds, deleting, finalizer, job, pod, progress, trouble)| Moment {
+                seconds,
+                deleting,
+                finalizer,
+                job,
+                pod,
+                progress,
+                trouble,
+                text: String::new(),
+            },
+        )
 }
 
 fn observed<'a>(
@@ -155,6 +161,10 @@ fn observed<'a>(
         job,
         pod,
         outcome,
+        progress: moment
+            .progress
+            .clone()
+            .and_then(|record| Some(Arc::new(serde_json::from_value(record).ok()?))),
         trouble: moment.trouble.clone().map(|message| Trouble {
             reason: dvre_operator::api::Reason::ChildRefused,
             message,
@@ -206,6 +216,8 @@ fn look(workflow: &DvreWorkflow, moment: &Moment) -> Result<(), TestCaseError> {
 fn told(status: &DvreWorkflowStatus) -> Result<(), TestCaseError> {
     let json = serde_json::to_string(status).expect("a status serialises");
     prop_assert!(json.len() <= MAX_STATUS_BYTES, "{} bytes", json.len());
+    let refusal = schema::refusal(&serde_json::to_value(status).expect("a status serialises"));
+    prop_assert_eq!(refusal, None, "the API server would refuse it");
     let message = status.message.as_deref().unwrap_or_default();
     prop_assert!(!message.is_empty(), "nothing is said: {status:?}");
     let conditions = status.conditions.iter().map(|one| one.message.as_str());

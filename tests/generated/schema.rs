@@ -65,6 +65,58 @@ pub fn status() -> BoxedStrategy<Value> {
     value("status", &PROPERTIES["status"])
 }
 
+/// What the API server would not admit of a status; None when it would take it.
+pub fn refusal(status: &Value) -> Option<String> {
+    refused("status", &PROPERTIES["status"], status)
+}
+
+/// The first place at which a value is not as a schema wants it, as far as sizes, choices and keys go.
+fn refused(place: &str, schema: &Value, value: &Value) -> Option<String> {
+    let bound = |key: &str| schema[key].as_f64();
+    let beyond = |what: &str, size: usize| {
+        let size = size as f64;
+        let (least, most) = (bound(&format!("min{what}")), bound(&format!("max{what}")));
+        let beyond =
+            least.is_some_and(|least| size < least) || most.is_some_and(|most| size > most);
+        beyond.then(|| format!("{place}: {what} is {size}"))
+    };
+    if let Some(choices) = schema["enum"].as_array() {
+        return (!choices.contains(value)).then(|| format!("{place}: {value} is no choice"));
+    }
+    match value {
+        Value::String(text) => beyond("Length", text.chars().count()),
+        Value::Number(number) => {
+            let number = number.as_f64()?;
+            let beyond = bound("minimum").is_some_and(|least| number < least)
+                || bound("maximum").is_some_and(|most| number > most);
+            beyond.then(|| format!("{place}: {number}"))
+        }
+        Value::Array(items) => {
+            let keys: Vec<String> =
+                serde_json::from_value(schema["x-kubernetes-list-map-keys"].clone())
+                    .unwrap_or_default();
+            let key = |item: &Value| keys.iter().map(|key| item[key].clone()).collect::<Vec<_>>();
+            let mut twice = items.iter().enumerate().filter(|(n, item)| {
+                !keys.is_empty() && items[..*n].iter().any(|other| key(other) == key(item))
+            });
+            beyond("Items", items.len())
+                .or_else(|| {
+                    twice
+                        .next()
+                        .map(|(n, _)| format!("{place}[{n}]: its key is there twice"))
+                })
+                .or_else(|| {
+                    let mut items = items.iter();
+                    items.find_map(|item| refused(place, &schema["items"], item))
+                })
+        }
+        Value::Object(members) => members.iter().find_map(|(key, value)| {
+            refused(&format!("{place}.{key}"), &schema["properties"][key], value)
+        }),
+        Value::Null | Value::Bool(_) => None,
+    }
+}
+
 /// Leaves each entry of a list the first of some fields, and gives it one when it has none.
 fn lone(list: Option<&mut Value>, fields: &[&str]) {
     let entries = list.and_then(Value::as_array_mut);

@@ -92,20 +92,37 @@ pub fn pod() -> impl Strategy<Value = Value> {
         })
 }
 
-/// What a runner leaves as its last words: a record, or something like one.
-fn message() -> impl Strategy<Value = String> {
-    let steps = vec((name(), number(), number(), name()), 0..200).prop_map(|steps| {
+fn steps() -> impl Strategy<Value = Value> {
+    let count = || prop_oneof![8 => 0_u64..9, 1 => any::<u64>()];
+    vec((name(), count(), count(), name()), 0..200).prop_map(|steps| {
         let steps = steps.into_iter().map(|(name, completed, total, message)| {
             json!({"name": name, "phase": "Failed", "completed": completed, "total": total, "message": message})
         });
         Value::Array(steps.collect())
-    });
+    })
+}
+
+/// What a runner tells while it runs.
+pub fn progress() -> impl Strategy<Value = Value> {
+    let stage = select(vec!["Staging", "Running", "Collecting", "Later"]);
+    (stage, any::<u64>(), any::<u64>(), 0_usize..5000, steps()).prop_map(
+        |(stage, completed, total, count, steps)| {
+            json!({
+                "time": "2026-01-01T00:00:00Z", "stage": stage, "completed": completed, "total": total,
+                "stepCount": count, "steps": steps,
+            })
+        },
+    )
+}
+
+/// What a runner leaves as its last words: a record, or something like one.
+fn message() -> impl Strategy<Value = String> {
     let record = (
         select(vec!["Succeeded", "Failed", "Cancelled", "Later"]),
         select(vec!["Completed", "StepFailed", "OutOfMemory", "Evicted", "Later"]),
         name(),
         number(),
-        steps,
+        steps(),
         object(name(), anything()),
         any::<bool>(),
     )

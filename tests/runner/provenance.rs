@@ -295,12 +295,11 @@ fn secrets_stay_out() {
     let mut open = vec![world.root.join("outputs/.dvre")];
     while let Some(folder) = open.pop() {
         for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
-            match entry.file_type().unwrap().is_dir() {
-                true => open.push(entry.path()),
-                false => assert!(
-                    !fs::read_to_string(entry.path()).unwrap().contains(SECRET),
-                    "{entry:?}"
-                ),
+            if entry.file_type().unwrap().is_dir() {
+                open.push(entry.path());
+            } else {
+                let text = fs::read_to_string(entry.path()).unwrap();
+                assert!(!text.contains(SECRET), "{entry:?}");
             }
         }
     }

@@ -52,6 +52,27 @@ fn the_cause_decides_about_another_attempt(
     assert_eq!(matches!(plan, Plan::Again(_)), again, "{plan:?}");
 }
 
+/// Status is data, whoever wrote it, and a clock may be wrong.
+#[test]
+fn numbers_and_times_have_an_end() {
+    let mut workflow = hello();
+    workflow.status = serde_json::from_value(json!({"attempt": i32::MAX})).unwrap();
+    let last = plan(&with_pod(&workflow, 5, Some(killed())));
+    assert!(matches!(last, Plan::Finish(_)), "{last:?}");
+
+    let mut late = killed();
+    let ended = &mut late["containerStatuses"][0]["state"]["terminated"];
+    ended["finishedAt"] = json!("9999-12-30T22:00:00Z");
+    workflow.status = None;
+    let again = plan(&with_pod(&workflow, 5, Some(late)));
+    assert!(matches!(again, Plan::Again(_)), "{again:?}");
+
+    let attempt = json!({"number": 1, "jobName": "hello-1", "reason": "RunnerLost", "completionTime": "9999-12-30T22:00:00Z"});
+    workflow.status = serde_json::from_value(json!({"attempt": 2, "attempts": [attempt]})).unwrap();
+    let held = plan(&observed(&workflow, 5));
+    assert!(matches!(held, Plan::Hold(..)), "{held:?}");
+}
+
 /// Lets attempt after attempt end in the same way, and says how many there were and how long the pauses.
 fn all_attempts(retry: Value, pod: &dyn Fn(i32) -> Value) -> (i32, Vec<i64>) {
     let mut workflow = with_retry(retry);

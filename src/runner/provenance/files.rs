@@ -85,14 +85,13 @@ impl<'a> Files<'a> {
     }
 
     /// Names what else the runner has left: its record, and the logs of an attempt.
-    pub fn name_records(&self, graph: &mut Graph, attempt: u32) {
+    pub fn name_records(&self, graph: &mut Graph, attempt: i32, logs: &str) {
         let outcome = format!("{OWN_FOLDER}/outcome.json");
         if self.store.path(&outcome).is_file() {
             self.name(graph, &outcome, "The outcome as the runner recorded it");
             graph.link(super::RUN, "result", &outcome);
         }
-        let logs = format!("{OWN_FOLDER}/attempt-{attempt}");
-        for path in listing(&self.store.path(&logs), MOST_LOGS) {
+        for path in listing(&self.store.path(logs), MOST_LOGS) {
             self.name(graph, &format!("{logs}/{path}"), &format!("Log {path}"));
         }
         for earlier in 1..attempt {
@@ -148,12 +147,12 @@ fn folder(uid: &str) -> String {
     format!("{OWN_FOLDER}/run-{uid}")
 }
 
-fn kept(folder: &str, attempt: u32) -> String {
+fn kept(folder: &str, attempt: i32) -> String {
     format!("{folder}/ro-crate-metadata-attempt-{attempt}.json")
 }
 
 /// Which run, by its uid and attempt, has written the metadata that is there; `None` when no runner did.
-fn owner(path: &Path, there: &fs::Metadata) -> Option<(String, u32)> {
+fn owner(path: &Path, there: &fs::Metadata) -> Option<(String, i32)> {
     if !there.is_file() || there.len() > METADATA_LIMIT {
         return None;
     }
