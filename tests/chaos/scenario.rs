@@ -51,6 +51,12 @@ const STEPS: &[&str] = &["run.steps", "run.progress"];
 /// The others.
 pub const SLOW: &[Scenario] = &[
     Scenario {
+        name: "followed run",
+        arguments: &[],
+        free: &[],
+        drive: |case| Box::pin(ways::followed(case)),
+    },
+    Scenario {
         name: "quota lifted",
         arguments: &[],
         free: &[],

@@ -33,6 +33,13 @@ pub async fn success(case: &Case) -> Outcome {
     case.over("run").await
 }
 
+/// It takes so long that its progress is followed.
+pub async fn followed(case: &Case) -> Outcome {
+    case.start().await;
+    case.apply("run", &shell("sleep 8")).await?;
+    case.over("run").await
+}
+
 pub async fn rejected(case: &Case) -> Outcome {
     case.start().await;
     let mut spec = shell("true");
