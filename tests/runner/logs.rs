@@ -232,7 +232,8 @@ fn the_whole_error_output_of_a_step_stays(#[case] engine: &str) {
         .and_then(|(_, path)| path.strip_suffix(", beside the outputs"));
     let path = path.unwrap_or_else(|| panic!("{message}"));
     assert!(path.starts_with(".dvre/hello-1/steps/b/stderr-0"), "{path}");
-    let expected: String = (1..=10000).map(|n| format!("{n}\n")).collect();
+    let lines: Vec<String> = (1..=10000).map(|n| n.to_string()).collect();
+    let expected = lines.join("\n") + "\n";
     assert_eq!(
         world.read(&format!("outputs/{path}")),
         expected + "no sample 4\n"
