@@ -20,6 +20,7 @@ pub mod plan;
 pub mod pod;
 pub mod progress;
 pub mod queue;
+pub mod references;
 pub mod retention;
 pub mod retry;
 pub mod start;

@@ -15,6 +15,7 @@ use super::finalizer;
 use super::memory::Remembered;
 use super::plan::since;
 use super::pod::{self, Trouble};
+use super::references;
 use super::steer;
 use super::{Context, Error};
 use crate::api::{DvreWorkflow, DvreWorkflowStatus, Phase};
@@ -226,27 +227,12 @@ async fn config_maps(
     workflow: &DvreWorkflow,
     namespace: &str,
 ) -> Result<BTreeMap<String, Option<ConfigMap>>, Error> {
-    let spec = &workflow.spec;
-    let files = spec.cwl_from.iter().map(|from| &from.config_map.name);
-    let keys = spec
-        .inputs_from
-        .iter()
-        .filter_map(|from| from.config_map_key_ref.as_ref())
-        .map(|key| &key.name);
-    let templates = spec
-        .deployments
-        .iter()
-        .filter_map(|entry| entry.slurm.as_ref()?.template_from.as_ref())
-        .map(|from| &from.config_map_key_ref.name);
-    let streamflow = spec
-        .streamflow_from
-        .iter()
-        .map(|from| &from.config_map_key_ref.name);
     let api: Api<ConfigMap> = Api::namespaced(context.client.clone(), namespace);
     let mut found = BTreeMap::new();
-    for name in files.chain(keys).chain(templates).chain(streamflow) {
-        if !found.contains_key(name) {
-            found.insert(name.clone(), super::within(api.get_opt(name)).await?);
+    for reference in references::config_maps(&workflow.spec) {
+        let name = reference.name;
+        if !found.contains_key(name) && names::is_possible(name) {
+            found.insert(name.to_owned(), super::within(api.get_opt(name)).await?);
         }
     }
     Ok(found)
