@@ -80,6 +80,8 @@ struct Moment {
     seconds: i64,
     deleting: bool,
     finalizer: bool,
+    /// No Job yet; one that is gone; one that is there.
+    #[expect(clippy::option_option, reason = "it is a state of three")]
     job: Option<Option<Value>>,
     pod: Option<Value>,
     progress: Option<Value>,
