@@ -349,6 +349,9 @@ async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action
     let plan = plan::plan(&observed);
     let plan = apply::apply(&context, &observed, plan).await?;
     if let Some(status) = status::status(&observed, &plan) {
+        if let Some(pause) = status::pause(&observed, &status) {
+            return Ok(Action::requeue(pause));
+        }
         apply::write_status(&context, &observed, status).await?;
     }
     context

@@ -14,6 +14,7 @@ mod engine;
 mod engine_log;
 mod event;
 mod failure;
+mod keeper;
 mod layout;
 mod log;
 mod memory;

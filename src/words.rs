@@ -71,6 +71,12 @@ mod tests {
     }
 
     #[test]
+    fn a_message_holds_nothing_that_moves_a_cursor() {
+        assert_eq!(shorten("a\u{1b}[2J\r\nb\tc\u{0}", 80), "a [2J \nb\tc ");
+        assert!(shorten(&"ä".repeat(2000), 1024).ends_with("ä…"));
+    }
+
+    #[test]
     fn a_cut_falls_between_characters() {
         let text = cut(&"é".repeat(100), 21);
         assert!(text.len() <= 21 && text.ends_with('…'));

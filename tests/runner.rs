@@ -13,6 +13,8 @@ mod fallback;
 mod fetch;
 #[path = "runner/leftovers.rs"]
 mod leftovers;
+#[path = "runner/logs.rs"]
+mod logs;
 #[path = "runner/provenance.rs"]
 mod provenance;
 #[path = "runner/signals.rs"]

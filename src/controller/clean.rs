@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::batch::v1::Job;
 
+use super::ending;
 use super::observe::Observed;
 use super::placement;
 use super::plan::{Plan, View, since};
@@ -43,26 +44,19 @@ pub fn settled(observed: &Observed<'_>) -> Result<Option<String>, Plan> {
 #[must_use]
 pub fn leaving(observed: &Observed<'_>) -> Plan {
     if let JobState::Live(job) = &observed.job {
-        let is_over = observed.pod.as_deref().map_or_else(
-            || {
-                job.status
-                    .as_ref()
-                    .is_some_and(|status| status.active.unwrap_or(0) == 0)
-            },
-            pod::is_over,
-        );
-        if Stopped::of(job).is_none() && !is_over {
+        let is_over = match observed.pod.as_deref() {
+            Some(pod) => pod::is_over(pod) || pod::is_lost(pod, observed.now),
+            // A pod may just have been made that no watch has shown yet.
+            None => ending::without_pod(job).is_some(),
+        };
+        if !is_over && Stopped::of(job).is_none() {
             return Plan::Stop(Box::new(Stopped {
                 phase: Phase::Cancelled,
                 reason: Reason::Cancelled,
                 message: "the resource was deleted".to_owned(),
             }));
         }
-        if observed
-            .pod
-            .as_deref()
-            .is_some_and(|pod| !pod::is_over(pod))
-        {
+        if !is_over {
             return Plan::Follow(under_way(observed));
         }
     }
@@ -79,14 +73,19 @@ fn state(observed: &Observed<'_>) -> State {
         .as_ref()
         .is_some_and(|outcome| outcome.cleaned);
     let never_ran = matches!(observed.job, JobState::None);
-    if !observed.finalizer || cleaned || never_ran {
+    if cleaned || never_ran {
         return State::Over(None);
     }
     if let Some(why) = &observed.clean_up_refused {
         return State::Over(Some(left(observed, why)));
     }
+    // Without the finalizer it is over; what came of it has yet to be recorded.
     let Some(job) = observed.clean_up.as_deref() else {
-        return State::Needed;
+        return if observed.finalizer {
+            State::Needed
+        } else {
+            State::Over(None)
+        };
     };
     match condition(job) {
         Some("Complete") => State::Over(None),

@@ -7,12 +7,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{ConfigMap, Event, Pod};
-use kube::api::{ListParams, LogParams};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::{Api, ResourceExt};
 
 use super::children::owner_uid;
-use super::ending;
 use super::finalizer;
 use super::memory::Remembered;
 use super::plan::since;
@@ -20,16 +18,17 @@ use super::pod::{self, Trouble};
 use super::references;
 use super::steer;
 use super::{Context, Error};
-use crate::api::{DvreWorkflow, DvreWorkflowStatus, Phase, Reason};
+use crate::api::{DvreWorkflow, DvreWorkflowStatus, Phase};
 use crate::names;
 use crate::runner::record::{Outcome, Progress};
 use crate::settings::RunSettings;
 
+mod evidence;
+
+use evidence::{Patience, outcome, pod_of, reported};
+
 /// How long a pod may take to show itself, or to set up its volumes, before events are asked why.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Lines of the log that are read for an outcome that did not fit into the termination message. The
-/// container runtime splits long lines into pieces of 16 KiB.
-const LOG_TAIL: i64 = 512;
 
 /// What is known of a resource and its run at one moment.
 #[derive(Debug)]
@@ -61,6 +60,8 @@ pub struct Observed<'a> {
     /// The ConfigMaps that the spec reads, by name; None for one that does not exist. Filled only
     /// before the start.
     pub config_maps: BTreeMap<String, Option<ConfigMap>>,
+    /// How long ago we wrote that status.
+    pub written: Option<Duration>,
     /// When the run was first seen not to be suspended any more.
     pub resumed: Option<Timestamp>,
     /// When this was.
@@ -140,6 +141,7 @@ pub async fn observe<'a>(
         clean_up: None,
         clean_up_refused: remembered.clean_up_refused,
         config_maps: BTreeMap::new(),
+        written: remembered.written.map(|written| written.elapsed()),
         resumed: remembered.resumed,
         now: Timestamp::now(),
         settings: &context.settings.run,
@@ -153,10 +155,8 @@ pub async fn observe<'a>(
         return Ok(observed);
     }
     let namespace = workflow.namespace().unwrap_or_default();
-    if observed.finalizer {
-        let name = names::clean_up(&workflow.name_any(), observed.uid, observed.attempt());
-        observed.clean_up = context.jobs.get(&namespace, &name);
-    }
+    let clean_up = names::clean_up(&workflow.name_any(), observed.uid, observed.attempt());
+    observed.clean_up = context.jobs.get(&namespace, &clean_up);
     let launched = remembered
         .launched
         .filter(|launched| launched.attempt == observed.attempt());
@@ -168,9 +168,14 @@ pub async fn observe<'a>(
         }
         JobState::None => {}
         JobState::Live(job) => {
-            observed.pod = pod_of(context, &namespace, job).await?;
             let age = since(job.metadata.creation_timestamp.as_ref(), observed.now);
-            if Duration::try_from(age).unwrap_or_default() >= PATIENCE {
+            let age = Duration::try_from(age).unwrap_or_default();
+            let patience = Patience {
+                is_over: age >= PATIENCE,
+                is_late: age >= observed.start_deadline(),
+            };
+            observed.pod = pod_of(context, &namespace, job, patience).await?;
+            if age >= PATIENCE {
                 let silent = match observed.pod.as_deref() {
                     None => job.metadata.uid.as_deref(),
                     Some(pod) if pod::is_silent(pod) => pod.metadata.uid.as_deref(),
@@ -216,21 +221,6 @@ async fn job_state(
     })
 }
 
-/// The pod of a Job. The watch of pods may be behind that of Jobs, and a run whose Job is over would
-/// count as lost: then the server is asked.
-async fn pod_of(context: &Context, namespace: &str, job: &Job) -> Result<Option<Arc<Pod>>, Error> {
-    let uid = job.metadata.uid.as_deref().unwrap_or_default();
-    let pod = context.pods.get(namespace, uid);
-    if pod.is_some() || ending::without_pod(job).is_none() {
-        return Ok(pod);
-    }
-    let api: Api<Pod> = Api::namespaced(context.client.clone(), namespace);
-    let params = ListParams::default().labels(&format!("{}={uid}", names::JOB_UID));
-    let found = super::within(api.list(&params)).await?;
-    let newest = |pod: &Pod| pod.metadata.creation_timestamp.clone();
-    Ok(found.items.into_iter().max_by_key(newest).map(Arc::new))
-}
-
 /// The ConfigMaps that a start reads.
 async fn config_maps(
     context: &Context,
@@ -246,73 +236,4 @@ async fn config_maps(
         }
     }
     Ok(found)
-}
-
-/// The runner's record, from the termination message or, where it did not fit there, from the log.
-async fn outcome(context: &Context, namespace: &str, pod: &Pod) -> Option<Outcome> {
-    let outcome = Outcome::parse(pod::terminated(pod)?.message.as_deref()?)?;
-    if !outcome.outputs_truncated && !outcome.steps_truncated {
-        return Some(outcome);
-    }
-    let api: Api<Pod> = Api::namespaced(context.client.clone(), namespace);
-    let params = LogParams {
-        container: Some(names::RUNNER_CONTAINER.to_owned()),
-        tail_lines: Some(LOG_TAIL),
-        ..LogParams::default()
-    };
-    match super::within(api.logs(&pod.name_any(), &params)).await {
-        Ok(log) => Outcome::from_log(&log).or(Some(outcome)),
-        Err(error) => {
-            tracing::warn!(%error, "the runner's log with the whole outcome cannot be read");
-            Some(outcome)
-        }
-    }
-}
-
-/// The last warning about an object that tells why a pod does not come up. Without the permission to
-/// read events a start is only less well explained.
-async fn reported(context: &Context, namespace: &str, uid: &str) -> Option<Trouble> {
-    let api: Api<Event> = Api::namespaced(context.client.clone(), namespace);
-    let params = ListParams::default()
-        .fields(&format!("involvedObject.uid={uid},type=Warning"))
-        .limit(50);
-    let events = super::within(api.list(&params)).await.ok()?;
-    events.items.into_iter().rev().find_map(|event| {
-        let message = event.message?;
-        let reason = match event.reason.as_deref()? {
-            "FailedCreate" if message.contains("exceeded quota") => Reason::QuotaExceeded,
-            "FailedCreate" => Reason::ChildRefused,
-            "FailedMount" | "FailedAttachVolume" | "FailedCreatePodSandBox" => {
-                Reason::RunnerNotReady
-            }
-            _ => return None,
-        };
-        Some(Trouble { reason, message })
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use rstest::rstest;
-    use serde_json::{Value, json};
-
-    use super::*;
-    use crate::controller::fixtures::{context, job, pod, runner};
-
-    #[rstest]
-    #[case::under_way(json!({}), 0)]
-    #[case::over(json!({"conditions": [{"type": "Complete", "status": "True"}]}), 1)]
-    #[tokio::test]
-    async fn a_pod_that_no_watch_has_shown_is_asked_for_at_the_end(
-        #[case] status: Value,
-        #[case] asked: usize,
-    ) {
-        let pods = json!({"metadata": {}, "items": [pod(&runner(&json!({})))]});
-        let (context, requests) = context(move |_, _| (200, pods.clone()));
-        let job = job(json!({ "status": status }));
-        let found = pod_of(&context, "lab", &job).await.unwrap();
-        assert_eq!(found.is_some(), asked == 1);
-        let requests = requests.lock().unwrap();
-        assert_eq!(requests.len(), asked, "{requests:?}");
-    }
 }

@@ -264,7 +264,6 @@ fn kinds(of: &Type, types: &Types, depth: usize, parameter: &mut Parameter) {
         Type::String | Type::Enum(_) => "Text",
         Type::File => "File",
         Type::Directory => "Dataset",
-        Type::Any => "DataType",
         Type::Record(_) => "PropertyValue",
         Type::Array(items) if depth > 0 => {
             parameter.multiple = true;
@@ -281,7 +280,7 @@ fn kinds(of: &Type, types: &Types, depth: usize, parameter: &mut Parameter) {
             }
             return;
         }
-        Type::Array(_) | Type::Union(_) | Type::Named(_) => "DataType",
+        Type::Any | Type::Array(_) | Type::Union(_) | Type::Named(_) => "DataType",
     };
     if !parameter.types.contains(&kind) {
         parameter.types.push(kind);

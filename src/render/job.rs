@@ -122,6 +122,7 @@ fn container(run: &Run, parts: Parts, mounts: Vec<VolumeMount>) -> Container {
 }
 
 /// The runner's image: the resource's, else that of a place of steps, else the operator's.
+#[must_use]
 pub fn image(run: &Run, of_place: Option<String>) -> String {
     let own = run.runner.image.clone().or(of_place);
     own.unwrap_or_else(|| run.settings.runner_image.clone())

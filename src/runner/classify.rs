@@ -194,7 +194,7 @@ fn failed_command(seen: &Evidence<'_>, step: &str, command: &FailedCommand) -> V
     if seen.memory_kills_near(command) > 0 {
         message.push_str(", after a process was killed because the container used up its memory");
     }
-    let tail = tail(&command.stderr);
+    let tail = last_lines(&command.stderr, TAIL_LIMIT);
     if !tail.is_empty() {
         message = format!("{message}: {tail}");
     }
@@ -246,13 +246,13 @@ fn unexplained(seen: &Evidence<'_>) -> Verdict {
     )
 }
 
-/// The last lines of a command's error output, fit for one message.
-fn tail(stderr: &str) -> String {
+/// The last lines of a command's error output, at most `limit` bytes, fit for a message.
+pub fn last_lines(stderr: &str, limit: usize) -> String {
     let text = clean(stderr);
     let mut lines: Vec<&str> = text.lines().rev().take(TAIL_LINES).collect();
     lines.reverse();
     let text = lines.join("\n");
-    let mut start = text.len().saturating_sub(TAIL_LIMIT);
+    let mut start = text.len().saturating_sub(limit);
     while !text.is_char_boundary(start) {
         start += 1;
     }

@@ -14,8 +14,8 @@ use serde::Deserialize;
 use super::provenance::Image;
 use super::record::Reason;
 
-/// A line longer than this is no event.
-const LONGEST_EVENT: u64 = 1 << 20;
+/// A line longer than this is no event. Two texts of 1 MiB fit, each byte spelled with six.
+const LONGEST_EVENT: u64 = 16 << 20;
 const MOST_CONNECTIONS: usize = 64;
 
 /// The state of a job or a step in StreamFlow's words.
@@ -72,9 +72,13 @@ pub enum Event {
         step: String,
         /// The command's exit code; negative for a signal.
         exit_code: i32,
-        /// The end of its error output.
+        /// When it failed, the end of its error output; with its standard output where both go to the
+        /// same place.
         #[serde(default)]
         stderr: String,
+        /// The end of its standard output, where that goes to another place and is no output.
+        #[serde(default)]
+        stdout: String,
         /// The class of its failure, where more is known than the exit code says.
         #[serde(default)]
         kind: Option<Reason>,

@@ -3,6 +3,7 @@
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::keeper::Keeper;
 use super::record::{MARK, PROGRESS_TAIL};
 use super::redact::Redactor;
 
@@ -29,6 +30,8 @@ struct Out {
     progress: String,
     lines: usize,
     bytes: usize,
+    /// What keeps the engine's lines and our own beside the outputs.
+    keeper: Option<Keeper>,
 }
 
 impl Out {
@@ -51,9 +54,22 @@ impl Out {
         (self.progress, self.lines, self.bytes) = (line, 0, 0);
     }
 
+    fn say(&mut self, text: &str) {
+        let line = format!("dvre-runner: {text}");
+        self.record(&line);
+        self.keep(format!("{line}\n").as_bytes());
+    }
+
+    fn keep(&self, bytes: &[u8]) {
+        if let Some(keeper) = &self.keeper {
+            keeper.lines(bytes);
+        }
+    }
+
     fn engine(&mut self, bytes: &[u8]) {
         self.write(bytes);
-        self.lines += bytes.iter().filter(|&&byte| byte == b'\n').count();
+        self.keep(bytes);
+        self.lines += bytes.split_inclusive(|&byte| byte == b'\n').count();
         self.bytes += bytes.len();
         let far = self.lines >= REPEAT_LINES || self.bytes >= REPEAT_BYTES;
         // A line is torn for this only when it does not seem to end.
@@ -76,8 +92,19 @@ impl Log {
                 progress: String::new(),
                 lines: 0,
                 bytes: 0,
+                keeper: None,
             })),
         }
+    }
+
+    /// Has everything but records kept from now on.
+    pub fn keep(&self, keeper: Keeper) {
+        self.lock().keeper = Some(keeper);
+    }
+
+    /// Writes a line of our own.
+    pub fn say(&self, text: &str) {
+        self.lock().say(text);
     }
 
     /// Writes one record as a line of its own.

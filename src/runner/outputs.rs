@@ -71,11 +71,6 @@ pub fn collect(
     Ok(outputs)
 }
 
-/// Leaves the whole outcome beside the outputs.
-pub fn store_outcome(layout: &Layout, folder: &str, outcome: &str) -> Result<(), Failure> {
-    Store::new(&layout.at(folder))?.write_outcome(outcome)
-}
-
 struct Collector<'a> {
     layout: &'a Layout,
     limit: u64,

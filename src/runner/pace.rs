@@ -35,6 +35,11 @@ impl Pace {
         self.news = None;
     }
 
+    /// What seemed to be new says the same as the last line.
+    pub fn nothing_new(&mut self) {
+        self.news = None;
+    }
+
     /// How long until the news may be printed; `None` without news.
     pub fn pause(&self) -> Option<Duration> {
         let gap = self.news?;

@@ -10,7 +10,7 @@ use std::io;
 use serde_json::{Map, Value, json};
 
 use super::layout::Layout;
-use super::outputs::Store;
+use super::outputs::{METADATA_FILE, Store};
 use super::record::{EngineName, Outcome, Phase};
 use super::redact::Redactor;
 use super::run_file::{Provenance, RunFile};
@@ -38,6 +38,17 @@ const RUN: &str = "#run";
 const OPERATOR: &str = "#dvre-operator";
 const CWL: &str = "https://w3id.org/workflowhub/workflow-ro-crate#cwl";
 const BIOSCHEMAS: &str = "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE";
+/// The most bytes of an image file that are read for its digest.
+const SIF_LIMIT: u64 = 1 << 30;
+/// Fields that hold no words of the user's.
+const OWN_WORDS: [&str; 6] = [
+    "@context",
+    "@type",
+    "actionStatus",
+    "additionalType",
+    "encodingFormat",
+    "identifier",
+];
 const TERMS: &str = "https://w3id.org/ro/terms/workflow-run#";
 /// The profiles that every crate here obeys, with their versions.
 const PROFILES: [(&str, &str, &str); 3] = [
@@ -84,7 +95,9 @@ pub struct Facts<'a> {
     /// The resource, and what else the operator knows.
     pub provenance: &'a Provenance,
     /// Number of the attempt.
-    pub attempt: u32,
+    pub attempt: i32,
+    /// The folder of its records, below that for outputs.
+    pub records: String,
     /// How it ended.
     pub outcome: &'a Outcome,
     /// What the engine told.
@@ -114,7 +127,7 @@ pub fn write(facts: &Facts, store: &mut Store) -> io::Result<String> {
     place.write_resource(&mut graph, &facts.redactor.text(&resource))?;
     run(&mut graph, facts);
     let target = place.make_way()?;
-    place.name_records(&mut graph, facts.attempt);
+    place.name_records(&mut graph, facts.attempt, &facts.records);
     let (entry, _) = facts
         .run
         .entrypoint
@@ -141,9 +154,30 @@ pub fn write(facts: &Facts, store: &mut Store) -> io::Result<String> {
     };
     profiles(&mut graph, main, ran);
     let mut metadata = json!({ "@context": context(), "@graph": graph.into_value() });
-    facts.redactor.value(&mut metadata);
+    redact(&mut metadata, facts.redactor);
     place.write_metadata(&target, &metadata)?;
     Ok(target)
+}
+
+/// Hides the values of Secrets wherever a user's words stand, and leaves the words of the profiles:
+/// a secret may be an innocent word itself.
+fn redact(value: &mut Value, redactor: &Redactor) {
+    let own = |text: &str| {
+        matches!(text, ROOT | RUN | OPERATOR | METADATA_FILE)
+            || text.starts_with("https://w3id.org/")
+    };
+    match value {
+        Value::String(text) if !own(text) => *text = redactor.text(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| redact(item, redactor)),
+        Value::Object(object) => {
+            for (key, value) in object {
+                if !OWN_WORDS.contains(&key.as_str()) {
+                    redact(value, redactor);
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 fn context() -> Value {
@@ -168,7 +202,7 @@ fn context() -> Value {
 
 fn root(graph: &mut Graph, facts: &Facts) {
     graph.put(
-        "ro-crate-metadata.json",
+        METADATA_FILE,
         &["CreativeWork"],
         json!({"about": {"@id": ROOT}, "conformsTo": [{"@id": "https://w3id.org/ro/crate/1.1"},
             {"@id": "https://w3id.org/workflowhub/workflow-ro-crate/1.0"}]}),
@@ -238,7 +272,7 @@ fn about(graph: &mut Graph, about: &About) {
 fn profiles(graph: &mut Graph, main: bool, ran: bool) {
     if !main {
         graph.set(
-            "ro-crate-metadata.json",
+            METADATA_FILE,
             "conformsTo",
             json!({"@id": "https://w3id.org/ro/crate/1.1"}),
         );
@@ -303,7 +337,7 @@ fn retrospect(graph: &mut Graph, facts: &Facts, files: &Files, plan: &Plan) -> b
     let own = own.or_else(|| {
         let image = facts.provenance.image.clone();
         (!image.is_empty()).then(|| Image {
-            image,
+            reference: image,
             ..Image::default()
         })
     });
@@ -313,16 +347,11 @@ fn retrospect(graph: &mut Graph, facts: &Facts, files: &Files, plan: &Plan) -> b
         .tally
         .images()
         .filter_map(|(step, image)| Some((step?, image)));
-    for (step, image) in told.chain(
-        facts
-            .images
-            .iter()
-            .map(|(step, image)| (step.as_str(), image)),
-    ) {
-        of_steps
-            .entry(Some(step))
-            .or_default()
-            .push(images::image(graph, image));
+    let named = facts.images.iter();
+    let named = named.map(|(step, image)| (step.as_str(), image));
+    for (step, image) in told.chain(named) {
+        let image = images::image(graph, &with_digest(facts, image));
+        of_steps.entry(Some(step)).or_default().push(image);
     }
     let (inputs, outputs) = values(graph, facts, files, plan);
     let context = Context {
@@ -338,6 +367,16 @@ fn retrospect(graph: &mut Graph, facts: &Facts, files: &Files, plan: &Plan) -> b
         engine(graph, facts, &controls, &own);
     }
     !controls.is_empty()
+}
+
+/// An image file of apptainer that lies here has its own digest.
+fn with_digest(facts: &Facts, image: &Image) -> Image {
+    let mut image = image.clone();
+    let path = facts.layout.at(&image.reference);
+    if image.sif && image.reference.starts_with('/') && !facts.hurry {
+        image.digest = files::digest(&path, SIF_LIMIT);
+    }
+    image
 }
 
 type Values = BTreeMap<String, Vec<String>>;

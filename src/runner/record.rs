@@ -230,7 +230,7 @@ pub struct Outcome {
     /// The steps, in workflow order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<StepRecord>,
-    /// Whether some steps are left out.
+    /// Whether some steps are left out, or messages of steps shortened.
     #[serde(default)]
     pub steps_truncated: bool,
     /// The CWL output object; absent after a failure, and when truncated.
@@ -303,6 +303,29 @@ pub fn notable_steps(steps: &[StepRecord], limit: usize) -> Vec<StepRecord> {
         .iter()
         .filter_map(|&(_, index)| steps.get(index).cloned())
         .collect()
+}
+
+/// Cuts the messages of steps: each to `each` bytes, and from the step on where they take more than
+/// `all` together, to nothing. True when anything was cut.
+pub fn shorten_messages(steps: &mut [StepRecord], each: usize, all: usize) -> bool {
+    let (mut left, mut shortened) = (all, false);
+    for step in steps {
+        let Some(message) = &mut step.message else {
+            continue;
+        };
+        let length = message.len();
+        message.truncate(cut(message, each).len());
+        if message.len() > left {
+            left = 0;
+            message.clear();
+        }
+        left -= message.len();
+        shortened |= message.len() < length;
+        if message.is_empty() {
+            step.message = None;
+        }
+    }
+    shortened
 }
 
 fn rank(step: &StepRecord) -> u8 {

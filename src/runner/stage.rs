@@ -106,12 +106,11 @@ fn prepare_inputs(
     let mut fetcher = Fetcher::new(layout.fetched(), run.fetch_limit_bytes);
     let mut resolver = Resolver::new(layout, |request| fetcher.fetch(request));
     resolver.resolve(&mut inputs)?;
-    let resolved = inputs.clone();
-    let text = Value::Object(inputs).to_string();
+    let text = Value::Object(inputs.clone()).to_string();
     fs::write(layout.inputs_object(), text).map_err(|error| cannot("write the inputs", &error))?;
     let inputs = Inputs {
         given,
-        resolved,
+        resolved: inputs,
         secret,
     };
     Ok((process, inputs))

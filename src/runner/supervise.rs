@@ -19,6 +19,7 @@ use super::classify::{Evidence, Exit, Verdict, verdict};
 use super::engine::Engine;
 use super::event::Event;
 use super::failure::Failure;
+use super::keeper::Keeper;
 use super::layout::Layout;
 use super::log::Log;
 use super::memory::Memory;
@@ -35,11 +36,13 @@ mod containers;
 mod execute;
 mod fallback;
 mod helper;
+mod keep;
 mod leftovers;
 mod provenance;
 mod report;
 
 use execute::Ended;
+use report::store;
 
 /// How long the ends of the engine's streams are waited for once no process is left that could write.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -91,7 +94,11 @@ pub struct Supervisor {
     /// The images that the document names for steps.
     named_images: Vec<(String, String)>,
     tally: Tally,
+    /// Keeps what is printed beside the outputs.
+    keeper: Option<Keeper>,
     pace: Pace,
+    /// The last progress in the log.
+    printed: Progress,
     engine: EngineName,
     /// Why StreamFlow is not available, once another engine has taken over.
     fallback: Option<String>,
@@ -135,7 +142,9 @@ impl Supervisor {
             inputs: Inputs::default(),
             named_images: Vec::new(),
             tally: Tally::default(),
+            keeper: None,
             pace: Pace::default(),
+            printed: Progress::default(),
             engine: EngineName::default(),
             fallback: None,
             began: false,
@@ -150,17 +159,21 @@ impl Supervisor {
     pub fn run(mut self) -> Outcome {
         let run = stage::read_run(&self.layout);
         let end = match &run {
-            Ok(run) => self.all(run).unwrap_or_else(End::from),
+            Ok(run) => {
+                self.keep_log(run);
+                self.all(run).unwrap_or_else(End::from)
+            }
             Err(failure) => End::from(failure.clone()),
         };
         let cleaned = run.as_ref().is_ok_and(|run| self.clean_up(run, &end));
         let mut outcome = self.outcome(end);
         outcome.cleaned = cleaned;
         if let Ok(run) = &run
-            && let Some(folder) = &run.outputs
+            && let Some(attempt) = keep::attempt(&self.layout, run)
         {
-            self.store(folder, &mut outcome);
-            self.provenance(run, folder, &outcome);
+            self.keep_no_more(&mut outcome);
+            store(&attempt, &mut outcome);
+            self.provenance(run, &attempt, &outcome);
         }
         outcome
     }
@@ -267,7 +280,19 @@ impl Supervisor {
             fallback: self.fallback.clone(),
             ..self.tally.progress(stage)
         };
-        let line = progress.to_line();
+        let known = Progress {
+            time: self.printed.time,
+            ..progress
+        };
+        if known == self.printed {
+            self.pace.nothing_new();
+            return;
+        }
+        self.printed = Progress {
+            time: progress.time,
+            ..known
+        };
+        let line = self.printed.to_line();
         self.pace.printed(line.len());
         self.log.progress(line);
     }

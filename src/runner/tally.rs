@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use jiff::{Timestamp, Unit};
 
+use super::classify::{clean, last_lines};
 use super::event::{Event, Status};
 use super::provenance::Image;
-use super::record::{Reason, StepPhase, StepRecord};
+use super::record::{MESSAGE_LIMIT, Reason, StepPhase, StepRecord};
 
 mod view;
 
@@ -27,6 +28,16 @@ pub struct FailedCommand {
     pub stderr: String,
     /// The class of the failure and a message, where more is known than the exit code says.
     pub why: Option<(Reason, String)>,
+}
+
+impl FailedCommand {
+    /// The last lines of its error output, else what is known of the failure.
+    fn last_words(&self) -> Option<String> {
+        let told = || self.why.as_ref().map(|(_, message)| clean(message));
+        let last = last_lines(&self.stderr, MESSAGE_LIMIT);
+        let words = Some(last).filter(|text| !text.is_empty()).or_else(told);
+        words.filter(|text| !text.is_empty())
+    }
 }
 
 /// An error as the plugin explains it.
@@ -117,6 +128,7 @@ impl Tally {
                 stderr,
                 kind,
                 message,
+                ..
             } => {
                 let why = kind.map(|kind| (kind, message));
                 self.take_command(job, step, exit_code, &stderr, why);
@@ -300,6 +312,9 @@ fn record(step: &Step) -> StepRecord {
     }
     if let Some(failed) = &step.failed {
         record.exit_code = Some(failed.exit_code);
+        if record.phase == StepPhase::Failed {
+            record.message = failed.last_words();
+        }
     }
     record
 }

@@ -6,10 +6,9 @@ use std::time::{Duration, Instant};
 
 use dvre_operator::api::{DvreWorkflow, DvreWorkflowStatus, Phase, Reason};
 use k8s_openapi::NamespaceResourceScope;
-use kube::api::{DeleteParams, DynamicObject, ListParams};
-use kube::core::{ApiResource, GroupVersionKind};
+use kube::api::{DeleteParams, ListParams};
 use kube::runtime::wait::await_condition;
-use kube::{Api, Resource, ResourceExt};
+use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -24,13 +23,13 @@ use crate::stream::Gates;
 use crate::world::World;
 
 /// Longest time that a case may take: far more than it does.
-const LIMIT: Duration = Duration::from_mins(3);
+pub const LIMIT: Duration = Duration::from_mins(3);
 /// No request for so long means that the operator has done what it has to do for now.
 const QUIET: Duration = Duration::from_millis(300);
 /// The same where nobody knows what is to come.
 const LONG_QUIET: Duration = Duration::from_millis(1500);
 /// How often it is looked whether all is as wanted, or gone.
-const LOOK: Duration = Duration::from_millis(200);
+pub const LOOK: Duration = Duration::from_millis(200);
 /// How long the end may take to become that of a clean run, after what happened last.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -41,19 +40,6 @@ pub const WATCHES: [&str; 4] = [
     "watch jobs",
     "watch pods",
 ];
-
-/// Kinds of objects of which nothing may be left: group, version, kind.
-const KINDS: [(&str, &str, &str); 7] = [
-    ("dvre.io", "v1alpha1", "DvreWorkflow"),
-    ("batch", "v1", "Job"),
-    ("", "v1", "Pod"),
-    ("", "v1", "ConfigMap"),
-    ("", "v1", "ServiceAccount"),
-    ("rbac.authorization.k8s.io", "v1", "RoleBinding"),
-    ("networking.k8s.io", "v1", "NetworkPolicy"),
-];
-/// What every namespace has.
-const GIVEN: [&str; 2] = ["configmaps/kube-root-ca.crt", "serviceaccounts/default"];
 
 /// What went wrong, in words.
 pub type Outcome<T = ()> = Result<T, String>;
@@ -118,7 +104,7 @@ impl Case {
         let play = async {
             let driven = (scenario.drive)(self).await;
             if refused && self.journal().struck() {
-                self.refused().await?;
+                self.refused(planned).await?;
             } else {
                 driven?;
             }
@@ -265,79 +251,19 @@ impl Case {
         waited.map_err(|error| error.to_string())
     }
 
-    async fn refused(&self) -> Outcome {
+    async fn refused(&self, planned: Option<&Planned>) -> Outcome {
+        // Without a clean-up a run ends as it does, and says so.
+        let any = planned.is_some_and(|plan| plan.at.request.cleans_up());
         let api = self.namespace.api::<DvreWorkflow>();
         let runs = api.list(&ListParams::default()).await;
         for run in runs.map_err(|error| error.to_string())? {
-            self.until(&run.name_any(), |phase, reason| {
-                (phase, reason) == (Phase::Failed, Reason::ChildRefused)
+            self.until_status(&run.name_any(), |status| {
+                let refused = any || status.reason == Some(Reason::ChildRefused);
+                status.phase == Some(Phase::Failed) && refused
             })
             .await?;
         }
         Ok(())
-    }
-
-    async fn end(&self) -> Outcome<End> {
-        let mut end = End::default();
-        let api = self.namespace.api::<DvreWorkflow>();
-        let runs = api.list(&ListParams::default()).await;
-        for run in runs.map_err(|error| error.to_string())? {
-            let status = serde_json::to_value(&run.status).unwrap_or_default();
-            end.add(&run.name_any(), &status);
-        }
-        end.children = self.objects().await?;
-        // Step pods are removed by the runner while it ends, or after that.
-        let lasting = |name: &String| !name.starts_with("pods/") || name.ends_with("-POD");
-        end.children.retain(lasting);
-        Ok(end)
-    }
-
-    /// Objects of the namespace that it did not have at its beginning, masked.
-    async fn objects(&self) -> Outcome<std::collections::BTreeSet<String>> {
-        let mut found = std::collections::BTreeSet::new();
-        for (group, version, kind) in KINDS {
-            let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
-            let (client, name) = (self.namespace.client.clone(), &self.namespace.name);
-            let api: Api<DynamicObject> = Api::namespaced_with(client, name, &resource);
-            let objects = api.list_metadata(&ListParams::default()).await;
-            for object in objects.map_err(|error| error.to_string())? {
-                let name = format!("{}/{}", resource.plural, object.name_any());
-                if !GIVEN.contains(&name.as_str()) {
-                    found.insert(oracle::plain(&name));
-                }
-            }
-        }
-        Ok(found)
-    }
-
-    /// Deletes all runs, and waits until nothing is left of them.
-    async fn clear(&self) -> Outcome {
-        let api = self.namespace.api::<DvreWorkflow>();
-        let all = ListParams::default();
-        let deleted = api.delete_collection(&DeleteParams::default(), &all).await;
-        deleted.map_err(|error| error.to_string())?;
-        let quotas = self
-            .namespace
-            .api::<k8s_openapi::api::core::v1::ResourceQuota>();
-        let deleted = quotas
-            .delete_collection(&DeleteParams::default(), &all)
-            .await;
-        deleted.map_err(|error| error.to_string())?;
-        self.nothing_left().await
-    }
-
-    async fn nothing_left(&self) -> Outcome {
-        let limit = Instant::now() + LIMIT / 2;
-        loop {
-            let left = self.objects().await?;
-            if left.is_empty() {
-                return Ok(());
-            }
-            if Instant::now() > limit {
-                return Err(format!("still there after the deletion: {left:?}"));
-            }
-            tokio::time::sleep(LOOK).await;
-        }
     }
 
     fn story(&self) -> String {

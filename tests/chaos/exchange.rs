@@ -104,7 +104,7 @@ async fn pass(
     };
     shared.journal.outcome(number, told);
     let (head, body) = received.into_parts();
-    let body = if request.is_watch() && head.status == StatusCode::OK {
+    let body = if request.is_stream() && head.status == StatusCode::OK {
         stream::relay(shared.clone(), number, request, &uri, body, fault)
     } else {
         // Whole, so that the server has committed what it says.

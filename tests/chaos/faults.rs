@@ -74,14 +74,15 @@ pub struct Planned {
 }
 
 impl Fault {
-    /// Whether the fault makes sense for a request, which had so many events when it is a watch.
+    /// Whether the fault makes sense for a request, which had so many events when it is a stream.
     pub fn applies_to(self, request: &Request, events: usize) -> bool {
         match self {
             CrashBefore | Reset | Stall | Reply(429 | 500 | 503) => true,
-            // The answer to a watch is its stream.
-            CrashAfter | LostReply | Reply(409 | 422) => !request.is_watch(),
-            Reply(_) | Gone | GoneInStream | Silence | BookmarkOnly => request.is_watch(),
-            Truncated => request.is_watch() && events > 0,
+            // The answer to these is their stream.
+            CrashAfter | LostReply | Reply(409 | 422) => !request.is_stream(),
+            Reply(_) | Silence => request.is_stream(),
+            Truncated => request.is_stream() && events > 0,
+            Gone | GoneInStream | BookmarkOnly => request.is_watch(),
         }
     }
 
@@ -112,8 +113,8 @@ impl Display for Fault {
             Stall => "stall, late commit",
             Gone => "watch: 410 at start",
             GoneInStream => "watch: 410 in stream",
-            Truncated => "watch: truncated",
-            Silence => "watch: silence",
+            Truncated => "stream: truncated",
+            Silence => "stream: silence",
             BookmarkOnly => "watch: bookmarks only",
         };
         f.write_str(text)

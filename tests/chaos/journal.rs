@@ -18,7 +18,7 @@ pub struct Entry {
     pub time: Duration,
     /// What the operator got to see.
     pub outcome: String,
-    /// Events of a watch that were passed on, bookmarks left out.
+    /// Events of a watch, or lines of a log, that were passed on; bookmarks left out.
     pub events: usize,
 }
 
@@ -130,7 +130,7 @@ impl Journal {
         let mut text = String::new();
         for (number, entry) in self.lock().iter().enumerate() {
             let seconds = entry.time.as_secs_f64();
-            let events = if entry.at.request.is_watch() {
+            let events = if entry.at.request.is_stream() {
                 format!(", {} events", entry.events)
             } else {
                 String::new()

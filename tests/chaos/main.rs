@@ -22,6 +22,7 @@ mod oracle;
 mod process;
 mod proxy;
 mod recorder;
+mod remains;
 mod report;
 mod request;
 mod scenario;
@@ -29,13 +30,15 @@ mod silence;
 mod soak;
 mod stale;
 mod stream;
+mod ways;
 mod world;
 
 use std::time::Duration;
 
 use crowd::Crowd;
 use faults::{ALL, Fault};
-use scenario::{FAST, SLOW, Scenario, shell};
+use scenario::{FAST, SLOW, Scenario};
+use ways::shell;
 use world::World;
 
 /// How many runs a crowd has.

@@ -8,7 +8,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use crate::recorder::Seen;
-use crate::request::masked;
+use crate::request::{masked, pod};
 
 /// What a scenario has come to.
 #[derive(Clone, Debug, Default)]
@@ -101,14 +101,13 @@ pub fn plain(text: &str) -> String {
         LazyLock::new(|| Regex::new(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z").unwrap());
     static DURATION: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"\d+(?:\.\d+)? (?:ms|s|min)\b").unwrap());
-    static POD: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(-\d+)-[a-z0-9]{5}\b").unwrap());
     static UID: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").unwrap()
     });
     let text = UID.replace_all(text, "UID");
     let text = TIME.replace_all(&text, "TIME");
     let text = DURATION.replace_all(&text, "DURATION");
-    masked(&POD.replace_all(&text, "$1-POD"))
+    masked(&pod(&text))
 }
 
 #[cfg(test)]

@@ -17,6 +17,11 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::request::masked;
+
+/// Label that tells runners from Jobs that clean up.
+const COMPONENT: &str = "app.kubernetes.io/component";
+
 /// What was ever there in one namespace.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
@@ -27,7 +32,7 @@ pub struct Seen {
     /// Ends that were taken back, as text.
     pub relapses: Vec<String>,
     /// Jobs that came after their resource had gone, and go by themselves, by name.
-    pub late: Vec<String>,
+    pub late: BTreeSet<String>,
     /// Uids of resources that have gone.
     gone: BTreeSet<String>,
     /// Last phase of each resource, by uid.
@@ -42,7 +47,7 @@ impl Seen {
         let jobs = self.jobs.iter().map(|((_, name), uids)| {
             let pods = uids.iter().filter_map(|uid| self.pods.get(uid));
             let pods: usize = pods.map(BTreeSet::len).sum();
-            format!("{name}: {} Job, {pods} pod", uids.len())
+            format!("{}: {} Job, {pods} pod", masked(name), uids.len())
         });
         let mut counts: Vec<String> = jobs.collect();
         counts.sort();
@@ -188,14 +193,16 @@ fn job(seen: &mut Seen, job: &Job) {
     let uids = seen.jobs.entry((owner, job.name_any())).or_default();
     let uid = job.uid().unwrap_or_default();
     if late && !uids.contains(&uid) {
-        seen.late.push(job.name_any());
+        seen.late.insert(format!("{} {uid}", job.name_any()));
     } else {
         uids.insert(uid);
     }
 }
 
+/// Notes a runner's pod; a Job that cleans up may try more than once.
 fn pod(seen: &mut Seen, pod: &Pod) {
-    if let Some(job) = pod.labels().get(names::JOB_UID) {
+    let runner = pod.labels().get(COMPONENT).is_some_and(|it| it == "runner");
+    if let Some(job) = pod.labels().get(names::JOB_UID).filter(|_| runner) {
         seen.pods.entry(job.clone()).or_default().extend(pod.uid());
     }
 }

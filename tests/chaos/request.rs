@@ -12,7 +12,8 @@ use serde_json::Value;
 /// A request: verb, resource, and what tells it from others of the same resource.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Request {
-    /// As the API server's audit log has it: get, list, watch, create, patch, delete.
+    /// As the API server's audit log has it: get, list, watch, create, patch, delete; and follow, for a
+    /// log that is read while it is written.
     pub verb: &'static str,
     /// Plural of the resource, with its subresource.
     pub resource: String,
@@ -51,6 +52,7 @@ impl Request {
             Method::PUT => "update",
             Method::DELETE => "delete",
             _ if query.contains("watch=true") => "watch",
+            _ if query.contains("follow=true") => "follow",
             _ if name.is_empty() => "list",
             _ => "get",
         };
@@ -64,6 +66,7 @@ impl Request {
             "patch" => format!("{} {}", masked(name), patched(&body))
                 .trim()
                 .to_owned(),
+            _ if resource == "pods" => pod(name),
             _ => masked(name),
         };
         let resource = match subresource {
@@ -77,19 +80,29 @@ impl Request {
         }
     }
 
-    /// Whether it reads a stream.
+    /// Whether it is a watch.
     pub fn is_watch(&self) -> bool {
         self.verb == "watch"
     }
 
+    /// Whether its answer is read while it is written.
+    pub fn is_stream(&self) -> bool {
+        matches!(self.verb, "watch" | "follow")
+    }
+
     /// Whether it changes what is decided later: Events do not, which come beside the rest.
     pub fn decides(&self) -> bool {
-        !matches!(self.verb, "get" | "list" | "watch") && self.resource != "events"
+        !matches!(self.verb, "get" | "list" | "watch" | "follow") && self.resource != "events"
     }
 
     /// Whether it creates a child of a run.
     pub fn creates_child(&self) -> bool {
         self.verb == "create" && self.resource != "events"
+    }
+
+    /// Whether it creates the Job that cleans up after a run.
+    pub fn cleans_up(&self) -> bool {
+        self.creates_child() && self.subject.contains("-clean-")
     }
 }
 
@@ -138,6 +151,12 @@ pub fn masked(text: &str) -> String {
     HASH.replace_all(text, "$1*").into_owned()
 }
 
+/// The name of a Job's pod without what was generated.
+pub fn pod(name: &str) -> String {
+    static POD: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(-\d+)-[a-z0-9]{5}\b").unwrap());
+    POD.replace_all(name, "$1-POD").into_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,6 +196,11 @@ mod tests {
             request(&Method::PATCH, &format!("{dvre}/hello/status"), &status),
             request(
                 &Method::GET,
+                "/api/v1/namespaces/x/pods/hello-1-x7k2p/log?&follow=true",
+                &Value::Null,
+            ),
+            request(
+                &Method::GET,
                 "/apis/batch/v1/namespaces/x/jobs/hello-1",
                 &Value::Null,
             ),
@@ -189,6 +213,7 @@ mod tests {
                 "create configmaps hello-run-*",
                 "create events Completed",
                 "patch dvreworkflows/status hello Running/Running",
+                "follow pods/log hello-1-POD",
                 "get jobs hello-1",
             ]
         );

@@ -1,14 +1,10 @@
 //! The ways a run can go. Each drives its resources to an end in the words of a user, and knows nothing
-//! of faults; documents are the cheapest that take that way.
+//! of faults.
 
-use dvre_operator::api::{DvreWorkflow, Phase, Reason};
 use futures::future::BoxFuture;
-use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{Pod, ResourceQuota};
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
-use serde_json::{Value, json};
 
 use crate::case::{Case, Outcome};
+use crate::ways;
 
 /// One way.
 pub struct Scenario {
@@ -27,25 +23,25 @@ pub const FAST: &[Scenario] = &[
         name: "success",
         arguments: &[],
         free: &[],
-        drive: |case| Box::pin(success(case)),
+        drive: |case| Box::pin(ways::success(case)),
     },
     Scenario {
         name: "rejected spec",
         arguments: &[],
         free: &[],
-        drive: |case| Box::pin(rejected(case)),
+        drive: |case| Box::pin(ways::rejected(case)),
     },
     Scenario {
         name: "quota refusal",
         arguments: &[],
         free: &[],
-        drive: |case| Box::pin(quota_refusal(case)),
+        drive: |case| Box::pin(ways::quota_refusal(case)),
     },
     Scenario {
         name: "cancel before start",
         arguments: &[],
         free: &[],
-        drive: |case| Box::pin(cancel_before_start(case)),
+        drive: |case| Box::pin(ways::cancel_before_start(case)),
     },
 ];
 
@@ -55,70 +51,88 @@ const STEPS: &[&str] = &["run.steps", "run.progress"];
 /// The others.
 pub const SLOW: &[Scenario] = &[
     Scenario {
+        name: "followed run",
+        arguments: &[],
+        free: &[],
+        drive: |case| Box::pin(ways::followed(case)),
+    },
+    Scenario {
         name: "quota lifted",
         arguments: &[],
         free: &[],
-        drive: |case| Box::pin(quota_lifted(case)),
+        drive: |case| Box::pin(ways::quota_lifted(case)),
     },
     Scenario {
         name: "tool failure",
         arguments: &[],
         free: &[],
-        drive: |case| Box::pin(tool_failure(case)),
+        drive: |case| Box::pin(ways::tool_failure(case)),
     },
     Scenario {
         name: "delete while running",
         arguments: &[],
         free: &[],
-        drive: |case| Box::pin(delete_while_running(case)),
+        drive: |case| Box::pin(ways::delete_while_running(case)),
     },
     Scenario {
         name: "applied twice",
         arguments: &[],
         free: &[],
-        drive: |case| Box::pin(applied_twice(case)),
+        drive: |case| Box::pin(ways::applied_twice(case)),
     },
     Scenario {
         name: "step pods",
         arguments: &[],
         free: &[],
-        drive: |case| Box::pin(step_pods(case)),
+        drive: |case| Box::pin(ways::step_pods(case)),
+    },
+    Scenario {
+        name: "clean-up at the end",
+        arguments: &["--clean-up-seconds=5"],
+        free: &[],
+        drive: |case| Box::pin(ways::clean_up_at_the_end(case)),
+    },
+    Scenario {
+        name: "clean-up at the deletion",
+        arguments: &["--clean-up-seconds=5"],
+        free: &[],
+        drive: |case| Box::pin(ways::clean_up_at_the_deletion(case)),
     },
     Scenario {
         name: "cancel",
         arguments: &[],
         free: STEPS,
-        drive: |case| Box::pin(cancel(case)),
+        drive: |case| Box::pin(ways::cancel(case)),
     },
     Scenario {
         name: "suspended at first",
         arguments: &[],
         free: &[],
-        drive: |case| Box::pin(suspended_at_first(case)),
+        drive: |case| Box::pin(ways::suspended_at_first(case)),
     },
     Scenario {
         name: "suspend and resume",
         arguments: &[],
         free: STEPS,
-        drive: |case| Box::pin(suspend_and_resume(case)),
+        drive: |case| Box::pin(ways::suspend_and_resume(case)),
     },
     Scenario {
         name: "deadline",
         arguments: &[],
         free: STEPS,
-        drive: |case| Box::pin(deadline(case)),
+        drive: |case| Box::pin(ways::deadline(case)),
     },
     Scenario {
         name: "start deadline",
         arguments: &[],
         free: &[],
-        drive: |case| Box::pin(start_deadline(case)),
+        drive: |case| Box::pin(ways::start_deadline(case)),
     },
     Scenario {
         name: "retry of a failure",
         arguments: &["--retry-backoff-seconds=1"],
         free: &[],
-        drive: |case| Box::pin(retry_of_a_failure(case)),
+        drive: |case| Box::pin(ways::retry_of_a_failure(case)),
     },
     Scenario {
         name: "retry of a lost runner",
@@ -129,237 +143,12 @@ pub const SLOW: &[Scenario] = &[
             "run.steps",
             "run.progress",
         ],
-        drive: |case| Box::pin(retry_of_a_lost_runner(case)),
+        drive: |case| Box::pin(ways::retry_of_a_lost_runner(case)),
     },
     Scenario {
         name: "TTL",
         arguments: &[],
         free: &[],
-        drive: |case| Box::pin(ttl(case)),
+        drive: |case| Box::pin(ways::ttl(case)),
     },
 ];
-
-/// The spec of a run of one shell script. It requests little, so that many fit on a node.
-pub fn shell(script: &str) -> Value {
-    json!({
-        "cwl": {
-            "cwlVersion": "v1.2", "class": "CommandLineTool",
-            "baseCommand": ["sh", "-c", script], "inputs": {}, "outputs": {},
-        },
-        "runner": { "resources": { "requests": { "cpu": "20m", "memory": "64Mi" } } },
-    })
-}
-
-/// The spec of a run that ends in the runner, before any engine starts: its input does not exist.
-pub fn missing_input() -> Value {
-    let mut spec = shell("true");
-    spec["cwl"]["inputs"] = json!({ "file": { "type": "File" } });
-    spec["inputs"] = json!({ "file": { "class": "File", "location": "missing.txt" } });
-    spec
-}
-
-async fn success(case: &Case) -> Outcome {
-    case.start().await;
-    case.apply("run", &shell("true")).await?;
-    case.over("run").await
-}
-
-async fn rejected(case: &Case) -> Outcome {
-    case.start().await;
-    let mut spec = shell("true");
-    spec["cwl"]["baseCommand"] = json!({ "not": "a command" });
-    case.apply("run", &spec).await?;
-    case.over("run").await
-}
-
-/// The resource is there before the operator.
-async fn tool_failure(case: &Case) -> Outcome {
-    case.apply("run", &shell("echo no such gene >&2; exit 7"))
-        .await?;
-    case.start().await;
-    case.over("run").await
-}
-
-async fn delete_while_running(case: &Case) -> Outcome {
-    case.start().await;
-    case.apply("run", &shell("sleep 3600")).await?;
-    case.running("run").await?;
-    case.delete_all("run").await
-}
-
-async fn applied_twice(case: &Case) -> Outcome {
-    case.start().await;
-    let mut run = json!({
-        "apiVersion": "dvre.io/v1alpha1", "kind": "DvreWorkflow",
-        "metadata": { "name": "run" }, "spec": shell("true"),
-    });
-    case.create(&run).await?;
-    case.create(&run).await?;
-    case.until("run", |phase, _| {
-        phase == Phase::Running || phase.is_final()
-    })
-    .await?;
-    run["metadata"]["labels"] = json!({ "applied": "again" });
-    case.create(&run).await?;
-    case.over("run").await?;
-    // A mutable field, so that there is another generation to be observed.
-    run["spec"]["suspend"] = json!(false);
-    case.create(&run).await
-}
-
-/// A quota that allows no Job.
-async fn no_jobs(case: &Case) -> Outcome {
-    case.create(&json!({
-        "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "no-jobs" },
-        "spec": { "hard": { "count/jobs.batch": "0" } },
-    }))
-    .await?;
-    let enforced = |quota: Option<&ResourceQuota>| {
-        let status = quota.and_then(|quota| quota.status.as_ref());
-        status.is_some_and(|status| status.used.is_some())
-    };
-    case.wait("no-jobs", enforced).await.map(drop)
-}
-
-async fn quota_refusal(case: &Case) -> Outcome {
-    no_jobs(case).await?;
-    case.start().await;
-    case.apply("run", &shell("true")).await?;
-    case.until("run", |_, reason| reason == Reason::QuotaExceeded)
-        .await
-}
-
-async fn quota_lifted(case: &Case) -> Outcome {
-    quota_refusal(case).await?;
-    let quotas = case.namespace.api::<ResourceQuota>();
-    let deleted = quotas.delete("no-jobs", &DeleteParams::default()).await;
-    deleted.map_err(|error| error.to_string())?;
-    case.over("run").await
-}
-
-/// A run with an account, a binding and a policy of its own, whose steps are pods.
-async fn step_pods(case: &Case) -> Outcome {
-    case.start().await;
-    let mut spec = shell("true");
-    spec["deployment"] = json!("kubernetes");
-    case.apply("run", &spec).await?;
-    case.over("run").await
-}
-
-/// Sets a mutable field of a run's spec.
-async fn set(case: &Case, field: &str, value: bool) -> Outcome {
-    let patch = Patch::Merge(json!({ "spec": { field: value } }));
-    let runs = case.namespace.api::<DvreWorkflow>();
-    let patched = runs.patch("run", &PatchParams::default(), &patch).await;
-    patched.map(drop).map_err(|error| error.to_string())
-}
-
-async fn cancelled(case: &Case) -> Outcome {
-    set(case, "cancel", true).await?;
-    case.until("run", |phase, _| phase == Phase::Cancelled)
-        .await
-}
-
-async fn suspended(case: &Case) -> Outcome {
-    case.until("run", |phase, _| phase == Phase::Suspended)
-        .await
-}
-
-async fn cancel(case: &Case) -> Outcome {
-    case.start().await;
-    case.apply("run", &shell("sleep 3600")).await?;
-    case.running("run").await?;
-    cancelled(case).await
-}
-
-async fn held(case: &Case) -> Outcome {
-    case.start().await;
-    let mut spec = shell("true");
-    spec["suspend"] = json!(true);
-    case.apply("run", &spec).await?;
-    suspended(case).await
-}
-
-async fn cancel_before_start(case: &Case) -> Outcome {
-    held(case).await?;
-    cancelled(case).await
-}
-
-async fn suspended_at_first(case: &Case) -> Outcome {
-    held(case).await?;
-    set(case, "suspend", false).await?;
-    case.over("run").await
-}
-
-/// The second attempt is cancelled, as it would take as long as the first.
-async fn suspend_and_resume(case: &Case) -> Outcome {
-    case.start().await;
-    case.apply("run", &shell("sleep 3600")).await?;
-    case.running("run").await?;
-    set(case, "suspend", true).await?;
-    suspended(case).await?;
-    set(case, "suspend", false).await?;
-    case.running("run").await?;
-    cancelled(case).await
-}
-
-async fn deadline(case: &Case) -> Outcome {
-    case.start().await;
-    let mut spec = shell("sleep 3600");
-    spec["activeDeadlineSeconds"] = json!(3);
-    case.apply("run", &spec).await?;
-    case.over("run").await
-}
-
-/// No node is as the runner wants it.
-async fn start_deadline(case: &Case) -> Outcome {
-    case.start().await;
-    let mut spec = shell("true");
-    spec["startDeadlineSeconds"] = json!(6);
-    spec["runner"]["nodeSelector"] = json!({ "dvre.io/chaos": "nowhere" });
-    case.apply("run", &spec).await?;
-    case.over("run").await
-}
-
-/// With cwltool, which tries no step again by itself.
-async fn retry_of_a_failure(case: &Case) -> Outcome {
-    case.start().await;
-    let mut spec = shell("exit 7");
-    spec["engine"] = json!("Cwltool");
-    spec["retry"] = json!({ "policy": "OnAnyFailure", "limit": 1 });
-    case.apply("run", &spec).await?;
-    case.over("run").await
-}
-
-/// The runner's pod disappears at once. The second attempt is cancelled, as it would take long.
-async fn retry_of_a_lost_runner(case: &Case) -> Outcome {
-    case.start().await;
-    case.apply("run", &shell("sleep 3600")).await?;
-    case.running("run").await?;
-    let (now, first) = (
-        DeleteParams::default().grace_period(0),
-        "batch.kubernetes.io/job-name=run-1",
-    );
-    let pods = case.namespace.api::<Pod>();
-    let deleted = pods
-        .delete_collection(&now, &ListParams::default().labels(first))
-        .await;
-    deleted.map_err(|error| error.to_string())?;
-    case.until_status("run", |status| {
-        status.attempt == Some(2) && status.phase == Some(Phase::Running)
-    })
-    .await?;
-    cancelled(case).await
-}
-
-/// What is left of the run is removed, and the resource stays.
-async fn ttl(case: &Case) -> Outcome {
-    case.start().await;
-    let mut spec = missing_input();
-    spec["ttlSecondsAfterFinished"] = json!(1);
-    case.apply("run", &spec).await?;
-    case.over("run").await?;
-    case.wait("run-1", |job: Option<&Job>| job.is_none())
-        .await
-        .map(drop)
-}

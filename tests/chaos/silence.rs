@@ -9,7 +9,7 @@ use crate::case::WATCHES;
 use crate::crowd::Crowd;
 use crate::journal::Entry;
 use crate::report::TestReport;
-use crate::scenario::shell;
+use crate::ways::shell;
 use crate::world::World;
 
 /// Plays one run with each watch silent in turn, all at one time.

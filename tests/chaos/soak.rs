@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::crowd::Crowd;
 use crate::oracle;
-use crate::scenario::{missing_input, shell};
+use crate::ways::{missing_input, shell};
 use crate::world::World;
 
 /// How many runs are there at one time.

@@ -13,7 +13,8 @@ use serde_json::json;
 use crate::case::{self, Case, Outcome, WATCHES};
 use crate::journal::Entry;
 use crate::report::TestReport;
-use crate::scenario::{Scenario, shell};
+use crate::scenario::Scenario;
+use crate::ways::shell;
 use crate::world::World;
 
 const RESOURCES: &str = "watch dvreworkflows active";
@@ -255,7 +256,7 @@ async fn orphaned_job(case: &Case) -> Outcome {
     if found.uid() != old.uid() || found.metadata.deletion_timestamp.is_some() {
         return Err("the Job of somebody else was touched".to_owned());
     }
-    case.sweep().await
+    case.orphans().await
 }
 
 /// A run goes its way while these watches are held.
@@ -315,7 +316,7 @@ impl Case {
     }
 
     /// Removes Jobs, pods and ConfigMaps that belong to nobody.
-    async fn sweep(&self) -> Outcome {
+    async fn orphans(&self) -> Outcome {
         let (all, now) = (ListParams::default(), DeleteParams::background());
         let jobs = self.namespace.api::<Job>();
         let deleted = jobs.delete_collection(&now, &all).await;

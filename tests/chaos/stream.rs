@@ -1,4 +1,4 @@
-//! The stream of a watch, line by line: passed on, held back, cut, or filled with something else.
+//! The stream of a watch, or of a log, line by line: passed on, held back, cut, or filled with something else.
 
 use std::collections::HashMap;
 use std::io;
@@ -86,7 +86,7 @@ struct Sender {
 /// The operator does not read any more.
 struct Left;
 
-/// Relays the stream of a watch.
+/// Relays a stream.
 pub fn relay(
     shared: Arc<Shared>,
     number: usize,

@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 
 use dvre_operator::api::{DvreWorkflow, Reason};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt;
-use kube::api::LogParams;
 use serde_json::{Value, json};
 
 use crate::sandbox::Sandbox;
@@ -194,12 +193,9 @@ async fn outputs_claim() {
         [&json!("tables/five.txt"), &json!("tables/three.txt")]
     );
 
-    let found = on_claim(
-        &sandbox,
-        "results",
-        "cd outputs-claim && sha1sum numbers.txt tables/*",
-    )
-    .await;
+    let image = sandbox.runner_image("outputs-claim").await;
+    let script = "cd outputs-claim && sha1sum numbers.txt tables/*";
+    let found = sandbox.on_claim("results", &image, script).await;
     let sum = |file: &Value| file["checksum"].as_str().unwrap().replace("sha1$", "");
     let (five, three) = (&tables["listing"][0], &tables["listing"][1]);
     let expected = [
@@ -208,44 +204,6 @@ async fn outputs_claim() {
         format!("{}  tables/three.txt", sum(three)),
     ];
     assert_eq!(found.lines().collect::<Vec<_>>(), expected);
-}
-
-/// What a script prints in a pod that sees the claim.
-async fn on_claim(sandbox: &Sandbox, claim: &str, script: &str) -> String {
-    let runner = sandbox
-        .pod("outputs-claim", "the runner's pod", |_| true)
-        .await;
-    let pod = json!({
-        "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "reader" },
-        "spec": {
-            "restartPolicy": "Never",
-            "securityContext": {
-                "runAsNonRoot": true, "runAsUser": 1000, "seccompProfile": { "type": "RuntimeDefault" },
-            },
-            "containers": [{
-                "name": "reader",
-                "image": runner.spec.unwrap().containers[0].image,
-                "command": ["sh", "-c", script],
-                "workingDir": "/claim",
-                "securityContext": {
-                    "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] },
-                },
-                "volumeMounts": [{ "name": "claim", "mountPath": "/claim" }],
-            }],
-            "volumes": [{ "name": "claim", "persistentVolumeClaim": { "claimName": claim } }],
-        },
-    });
-    sandbox.try_apply(&pod).await.unwrap();
-    let is_over = |pod: Option<&Pod>| {
-        let phase = pod.and_then(|pod| pod.status.as_ref()?.phase.as_deref());
-        matches!(phase, Some("Succeeded" | "Failed"))
-    };
-    sandbox.wait("reader", "the reader has read", is_over).await;
-    sandbox
-        .api::<Pod>()
-        .logs("reader", &LogParams::default())
-        .await
-        .unwrap()
 }
 
 #[tokio::test]

@@ -162,6 +162,48 @@ impl Sandbox {
         log.expect("the log must be readable")
     }
 
+    /// The image of the runner of the first attempt.
+    pub async fn runner_image(&self, run: &str) -> String {
+        let pod = self.pod(run, "the runner's pod", |_| true).await;
+        let spec = pod.spec.expect("a pod has a spec");
+        spec.containers[0].image.clone().unwrap_or_default()
+    }
+
+    /// What a script prints in a pod that sees a claim.
+    pub async fn on_claim(&self, claim: &str, image: &str, script: &str) -> String {
+        let pod = json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "reader" },
+            "spec": {
+                "restartPolicy": "Never",
+                "securityContext": {
+                    "runAsNonRoot": true, "runAsUser": 1000, "seccompProfile": { "type": "RuntimeDefault" },
+                },
+                "containers": [{
+                    "name": "reader",
+                    "image": image,
+                    "command": ["sh", "-c", script],
+                    "workingDir": "/claim",
+                    "securityContext": {
+                        "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] },
+                    },
+                    "volumeMounts": [{ "name": "claim", "mountPath": "/claim" }],
+                }],
+                "volumes": [{ "name": "claim", "persistentVolumeClaim": { "claimName": claim } }],
+            },
+        });
+        self.try_apply(&pod).await.expect("the pod is right");
+        let is_over = |pod: Option<&Pod>| {
+            let phase = pod.and_then(|pod| pod.status.as_ref()?.phase.as_deref());
+            matches!(phase, Some("Succeeded" | "Failed"))
+        };
+        self.wait("reader", "the reader has read", is_over).await;
+        let log = self
+            .api::<Pod>()
+            .logs("reader", &LogParams::default())
+            .await;
+        log.expect("the log must be readable")
+    }
+
     /// Waits until a tool of a run is at work: the runner's log tells of its command.
     pub async fn in_step(&self, run: &str) {
         self.reaches(run, Phase::Running).await;

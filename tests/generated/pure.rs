@@ -185,6 +185,7 @@ fn observed<'a>(
         clean_up: None,
         clean_up_refused: None,
         config_maps: config_maps(&moment.text),
+        written: None,
         resumed: None,
         now: created + jiff::SignedDuration::from_secs(moment.seconds),
         settings: &SETTINGS,

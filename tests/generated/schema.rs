@@ -74,6 +74,7 @@ pub fn refusal(status: &Value) -> Option<String> {
 fn refused(place: &str, schema: &Value, value: &Value) -> Option<String> {
     let bound = |key: &str| schema[key].as_f64();
     let beyond = |what: &str, size: usize| {
+        // Sizes of what fits into a status are small.
         let size = f64::from(u32::try_from(size).unwrap_or(u32::MAX));
         let (least, most) = (bound(&format!("min{what}")), bound(&format!("max{what}")));
         let beyond =

@@ -200,9 +200,13 @@ fn a_packed_workflow_with_a_nested_one(#[case] name: &str) {
 #[case("StreamFlow")]
 #[case("cwltool")]
 fn a_scatter(#[case] name: &str) {
-    let Some(world) = world(CWL, &json!({"f": file(), "code": 0, "n": [1, 2, 3]})) else {
+    let Some(world) = world(
+        CWL,
+        &json!({"f": {"class": "File", "path": "/data/reads/x.txt"}, "code": 0, "n": [1, 2, 3]}),
+    ) else {
         return;
     };
+    world.write("data/reads/x.txt", "hello\n");
     let world = engine(world, name);
     ended(&world, Phase::Succeeded);
     let graph = valid(&world, "provenance-run-crate", &format!("scatter, {name}"));
@@ -213,6 +217,8 @@ fn a_scatter(#[case] name: &str) {
             .len(),
         3
     );
+    let read = entity(&graph, "file:///data/reads/x.txt");
+    assert_eq!(read["sha1"], "f572d396fae9206628714fb2ce00f72e94f2258f");
     assert_eq!(entity(&graph, "#input/n")["value"], json!(["1", "2", "3"]));
     assert_eq!(
         entity(&graph, "#run")["result"].as_array().unwrap().len(),
@@ -289,12 +295,11 @@ fn secrets_stay_out() {
     let mut open = vec![world.root.join("outputs/.dvre")];
     while let Some(folder) = open.pop() {
         for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
-            match entry.file_type().unwrap().is_dir() {
-                true => open.push(entry.path()),
-                false => assert!(
-                    !fs::read_to_string(entry.path()).unwrap().contains(SECRET),
-                    "{entry:?}"
-                ),
+            if entry.file_type().unwrap().is_dir() {
+                open.push(entry.path());
+            } else {
+                let text = fs::read_to_string(entry.path()).unwrap();
+                assert!(!text.contains(SECRET), "{entry:?}");
             }
         }
     }
@@ -335,4 +340,46 @@ fn another_attempt_and_another_crate_are_kept() {
             .read("outputs/.dvre/run-0a1b-2c3d/ro-crate-metadata.json")
             .contains("#run")
     );
+}
+
+#[test]
+fn a_cancelled_run() {
+    let cwl = CWL.replace("echo telling >&2", "sleep 1000");
+    let Some(world) = world(&cwl, &json!({"f": file(), "code": 0, "n": [1]})) else {
+        return;
+    };
+    let world = engine(world, "StreamFlow");
+    let ended = world.start().until("EXECUTING step /b").stop().end();
+    assert_eq!(ended.outcome.phase, Phase::Cancelled, "{}", ended.log);
+    let graph = valid(&world, "provenance-run-crate", "cancelled");
+    assert_eq!(status(entity(&graph, "#run")), "FailedActionStatus");
+    assert_eq!(status(entity(&graph, "#step/a")), "CompletedActionStatus");
+    assert_eq!(status(entity(&graph, "#step/b")), "FailedActionStatus");
+}
+
+/// How large, and how slow, a crate gets; no validator is that fast.
+#[test]
+fn a_thousand_steps() {
+    let Some(world) = world(TOOL, &json!({})) else {
+        return;
+    };
+    let steps: Vec<Value> = (0..1000)
+        .map(|n| json!({"id": format!("s{n}"), "run": "#echo", "in": {"m": "m"}, "out": []}))
+        .collect();
+    let cwl = json!({"cwlVersion": "v1.2", "$graph": [
+        {"id": "echo", "class": "CommandLineTool", "baseCommand": "echo", "inputs": {"m": "string"}, "outputs": {}},
+        {"id": "main", "class": "Workflow", "inputs": {"m": "string"}, "outputs": {}, "steps": steps},
+    ]});
+    let script = "emit '{\"event\":\"workflow\",\"steps\":[]}'\n\
+        for n in {0..999}; do for e in RUNNING COMPLETED; do\n\
+        echo \"{\\\"event\\\":\\\"job\\\",\\\"job\\\":\\\"/s$n/0\\\",\\\"step\\\":\\\"/s$n\\\",\\\"status\\\":\\\"$e\\\"}\"\n\
+        done; done >events; readarray -t events <events; emit \"${events[@]}\"";
+    let world = world
+        .workflow(&cwl.to_string(), &json!({"m": "x"}))
+        .engine(script);
+    let with = ended(&world, Phase::Succeeded).took;
+    let size = world.read("outputs/ro-crate-metadata.json").len();
+    let without = world.with("provenance", Value::Null).run().took;
+    println!("1,000 steps: {size} bytes; the run took {with:?}, and {without:?} without a crate");
+    assert!(size < 4 << 20, "{size}");
 }

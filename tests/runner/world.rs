@@ -214,6 +214,12 @@ impl Running {
         self
     }
 
+    /// Kills it as the kernel does, without a word.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     pub fn end(&mut self) -> Ended {
         let status: ExitStatus = {
             let log = self.log.take().unwrap();

@@ -99,7 +99,7 @@ a large number with an exponent. */}}
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list, watch]
-# Outputs that do not fit into a termination message stand in the log.
+# Progress, and outputs that do not fit into a termination message, stand in the log.
 - apiGroups: [""]
   resources: [pods/log]
   verbs: [get]

@@ -107,23 +107,25 @@ class DvreDockerConnector(DockerConnector):
             PROGRESS.image(get_job_step_name(job_name), self.image, self._digest)
         result = await super().run(location, command, *args, job_name=job_name, **kwargs)
         if job_name is not None and result is not None and result[1] in _SUSPECT:
-            await self._explain(location, get_job_step_name(job_name), result[1])
+            await self._explain(location, get_job_step_name(job_name), *result)
         return result
 
-    async def _explain(self, location: ExecutionLocation, step: str, code: int) -> None:
+    async def _explain(
+        self, location: ExecutionLocation, step: str, output: str, code: int
+    ) -> None:
         """Raise what is known of a tool that was killed, if anything is."""
         state, found = await self._docker(
             "inspect", "--format", "'{{.State.Running}}'", location.name
         )
         if found != 0 or state.strip() != "true":
             message = f"the container of step {step} ended before the step"
-            raise Failure("Evicted", message, code)
+            raise Failure("Evicted", message, code, output)
         result = await super().run(location, [memory.COMMAND], capture_output=True)
         kills = memory.kills(result[0]) if result else 0
         if code == 137 and kills > self._memory_kills:
             self._memory_kills = kills
             message = f"step {step} was killed because its container used up its memory"
-            raise Failure("OutOfMemory", message, code)
+            raise Failure("OutOfMemory", message, code, output)
 
     async def undeploy(self, external: bool) -> None:
         """Remove the container, with all that runs in it."""

@@ -7,15 +7,21 @@ raises a `Failure`, and it is found again wherever the error arrives.
 from streamflow.core.exception import WorkflowExecutionException
 from streamflow.deployment.future import FutureConnector
 
+# How much of what a failed tool printed is told, from its end: dvre-runner keeps as much.
+FAILED_OUTPUT = 1 << 20
+
 _deploy = FutureConnector.deploy
 
 
 class Failure(WorkflowExecutionException):
     """The end of a job, or of the place where jobs run, with its class and an explanation."""
 
-    def __init__(self, kind: str, message: str, exit_code: int | None = None) -> None:
-        """Take the class, one of dvre-runner's reasons, and the exit code if a tool had one."""
+    def __init__(
+        self, kind: str, message: str, exit_code: int | None = None, output: str = ""
+    ) -> None:
+        """Take the class, one of dvre-runner's reasons, and of a tool exit code and output."""
         super().__init__(message)
+        self.output = output
         self.kind = kind
         self.message = message
         self.exit_code = exit_code

@@ -151,9 +151,10 @@ class DvreKubernetesConnector(KubernetesConnector):
             tool = Tool(line, workdir or posixpath.join("/tmp", posixpath.basename(step)), captured)
             work = asyncio.wait_for(self._run_tool(place, tool, step), timeout)
             end = await self._while_alive([location], work, step)
+            output = end.output.decode(errors="replace").strip()
             if end.code in _KILLED:
-                await self._explain_kill(place, location, step, end.code)
-            return end.output.decode(errors="replace").strip(), end.code or 0
+                await self._explain_kill(place, location, step, end.code, output)
+            return output, end.code or 0
         if stdin is None:
             with contextlib.suppress(WorkflowExecutionException):
                 shell = await self._while_alive(
@@ -238,7 +239,7 @@ class DvreKubernetesConnector(KubernetesConnector):
             task.cancel()
 
     async def _explain_kill(
-        self, place: Place, location: ExecutionLocation, step: str, code: int
+        self, place: Place, location: ExecutionLocation, step: str, code: int, output: str
     ) -> None:
         """Raise what is known of a tool that was killed, if anything is."""
         pod = location.name.split(":")[0]
@@ -249,11 +250,11 @@ class DvreKubernetesConnector(KubernetesConnector):
                 self._memory_kills[location.name] = kills
                 limit = self._pods.memory_limit(pod) if self._pods is not None else ""
                 message = f"step {step} was killed because its pod used up its memory{limit}"
-                raise Failure("OutOfMemory", message, code)
+                raise Failure("OutOfMemory", message, code, output)
         if self._pods is not None:
             with contextlib.suppress(TimeoutError):
                 name, trouble = await asyncio.wait_for(self._pods.end({pod}), _LAST_WORDS)
-                raise _lost(name, trouble, step, code)
+                raise _lost(name, trouble, step, code, output)
 
     async def _get_container(self, location: ExecutionLocation) -> tuple[str, Any]:
         pod, container = location.name.split(":")
@@ -336,6 +337,8 @@ def _api_words(error: BaseException) -> str:
         return " ".join(str(error).split()) or type(error).__name__
 
 
-def _lost(pod: str, trouble: Trouble, step: str | None, code: int | None = None) -> Failure:
+def _lost(
+    pod: str, trouble: Trouble, step: str | None, code: int | None = None, output: str = ""
+) -> Failure:
     of = f"the pod of step {step}" if step else f"pod {pod}"
-    return Failure(trouble.kind, f"{of} {trouble.words}", code)
+    return Failure(trouble.kind, f"{of} {trouble.words}", code, output)

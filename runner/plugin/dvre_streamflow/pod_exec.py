@@ -15,12 +15,15 @@ import aiohttp
 from aiohttp import ClientWebSocketResponse, WSMsgType
 from kubernetes_asyncio.client import CoreV1Api
 
+from dvre_streamflow.failure import FAILED_OUTPUT
+
 _PROTOCOL = {"sec-websocket-protocol": "v5.channel.k8s.io"}
 _STDIN, _STDOUT, _STDERR, _STATUS = range(4)
 _END_OF_STDIN = bytes([255, _STDIN])
 # All of the script is there before any of it runs.
 _COMMAND = ["sh", "-c", 'eval "$(cat)"']
 _CHUNK = 32768
+# How much of the output of a tool that succeeded is shown.
 _TAIL = 65536
 
 _CONNECT_TRIES = 4
@@ -117,7 +120,10 @@ class Tool:
         self._show = ""
         if captured:
             self._line += f" >{self._output} 2>&1"
-            self._show = f"tail -c {_TAIL} {self._output}\n"
+            self._show = (
+                f"if [ $code = 0 ]; then tail -c {_TAIL} {self._output}\n"
+                f"else tail -c {FAILED_OUTPUT} {self._output}\nfi\n"
+            )
 
     @property
     def script(self) -> str:
@@ -132,7 +138,8 @@ class Tool:
     def again(self) -> str:
         """Do the same for one that was started before; print `RUNNING` while it runs."""
         return (
-            f"if [ -e {self._exit} ]; then\n{self._show}exit $(cat {self._exit})\nfi\n"
+            f"if [ -e {self._exit} ]; then\n"
+            f"code=$(cat {self._exit})\n{self._show}exit $code\nfi\n"
             f"if kill -0 $(cat {self._pid}); then echo {RUNNING}; else echo {VANISHED}; fi\n"
         )
 

@@ -8,7 +8,7 @@ from streamflow.version import VERSION
 from streamflow.workflow.token import TerminationToken
 
 from dvre_streamflow.events import Events, from_environment
-from dvre_streamflow.failure import Failure
+from dvre_streamflow.failure import FAILED_OUTPUT, Failure
 
 # StreamFlow has more; a job that waits or recovers is SCHEDULED or in ROLLBACK to a reader.
 _JOB_STATUSES = frozenset(
@@ -16,7 +16,6 @@ _JOB_STATUSES = frozenset(
     | {Status.ROLLBACK}
 )
 _STEP_ENDS = frozenset({Status.COMPLETED, Status.FAILED, Status.SKIPPED, Status.CANCELLED})
-_STDERR_LIMIT = 4096
 
 
 class Progress:
@@ -73,15 +72,22 @@ class Progress:
             self._events.emit("step", step=step, status=self._ended[step].name)
 
     def command(
-        self, job: str, exit_code: int, stderr: bytes = b"", failure: Failure | None = None
+        self,
+        job: str,
+        exit_code: int,
+        stderr: bytes = b"",
+        stdout: bytes = b"",
+        failure: Failure | None = None,
     ) -> None:
         """Report how a tool ended; `stderr` is the end of its error output.
 
-        Where the exit code is not the tool's own doing, `failure` says what was.
+        `stdout` is that of what it printed, where that is apart and none of its outputs. Where
+        the exit code is not the tool's own doing, `failure` says what was.
         """
         fields: dict[str, object] = {"exitCode": exit_code}
-        if stderr:
-            fields["stderr"] = stderr[-_STDERR_LIMIT:].decode(errors="replace")
+        for name, text in (("stderr", stderr), ("stdout", stdout)):
+            if text:
+                fields[name] = text[-FAILED_OUTPUT:].decode(errors="replace")
         if failure is not None:
             fields |= {"kind": failure.kind, "message": failure.message}
         self._events.emit("command", job=job, step=get_job_step_name(job), **fields)

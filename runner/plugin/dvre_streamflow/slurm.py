@@ -22,7 +22,7 @@ from streamflow.deployment.wrapper import get_inner_location
 from streamflow.log_handler import logger
 
 from dvre_streamflow import slurm_job
-from dvre_streamflow.failure import Failure
+from dvre_streamflow.failure import FAILED_OUTPUT, Failure
 from dvre_streamflow.slurm_job import SlurmJob
 
 # How long a command of Slurm may take, and how long Slurm may fail to answer at all.
@@ -115,9 +115,11 @@ class DvreSlurmConnector(SlurmConnector, _Asking):
         job = await self._wait(job_id, step, location)
         del self._scheduled_jobs[job_id]
         captured = stdout == asyncio.subprocess.STDOUT
-        output = await self._tail(log, location) if captured or not job.succeeded else ""
+        output = ""
+        if captured or not job.succeeded:
+            output = await self._tail(log, location, _LOG_TAIL if job.succeeded else FAILED_OUTPUT)
         if verdict := slurm_job.verdict(job, job_id, step, output):
-            raise Failure(verdict.kind, verdict.message, verdict.exit_code)
+            raise Failure(verdict.kind, verdict.message, verdict.exit_code, output)
         return output if captured else "", job.code
 
     def _format_stream(self, stream: int | str) -> str:
@@ -254,9 +256,9 @@ class DvreSlurmConnector(SlurmConnector, _Asking):
         logger.warning(f"Slurm of {self.deployment_name} does not answer: {words}")
         await asyncio.sleep(max(self.pollingInterval, 1))
 
-    async def _tail(self, path: str, location: ExecutionLocation) -> str:
+    async def _tail(self, path: str, location: ExecutionLocation, size: int) -> str:
         try:
-            text, code = await self._ask(location, "tail", "-c", str(_LOG_TAIL), shlex.quote(path))
+            text, code = await self._ask(location, "tail", "-c", str(size), shlex.quote(path))
         except (OSError, WorkflowExecutionException) as error:
             logger.debug(f"No output of a Slurm job: {error}")
             return ""

@@ -60,6 +60,17 @@ fn a_run_ends_once_nothing_is_left(
 }
 
 #[test]
+fn what_a_clean_up_came_to_is_said_though_the_finalizer_went_before() {
+    let workflow = slurm();
+    let mut observed = with_pod(&workflow, 30, Some(record(false)));
+    observed.clean_up = Some(clean_up(
+        &json!({"conditions": [{"type": "Failed", "status": "True"}]}),
+    ));
+    let plan = short(&plan(&observed));
+    assert!(plan.contains("something of the run may be left"), "{plan}");
+}
+
+#[test]
 fn a_clean_up_that_does_not_end_is_not_waited_for_forever() {
     let workflow = slurm();
     let mut observed = with_pod(&workflow, 300, Some(killed()));
@@ -70,12 +81,16 @@ fn a_clean_up_that_does_not_end_is_not_waited_for_forever() {
 }
 
 #[rstest]
-#[case::runs(runner(&json!({"running": {"startedAt": "2026-01-01T00:00:02Z"}})), "Stop(")]
-#[case::cleaned(record(true), "Release(None)")]
-#[case::killed(killed(), "Clean")]
-fn a_deleted_run_is_stopped_and_then_cleaned_up(#[case] pod: Value, #[case] expected: &str) {
+#[case::runs(Some(runner(&json!({"running": {"startedAt": "2026-01-01T00:00:02Z"}}))), "Stop(")]
+#[case::no_pod_seen_yet(None, "Stop(")]
+#[case::cleaned(Some(record(true)), "Release(None)")]
+#[case::killed(Some(killed()), "Clean")]
+fn a_deleted_run_is_stopped_and_then_cleaned_up(
+    #[case] pod: Option<Value>,
+    #[case] expected: &str,
+) {
     let workflow = slurm();
-    let mut observed = with_pod(&workflow, 30, Some(pod));
+    let mut observed = with_pod(&workflow, 30, pod);
     (observed.finalizer, observed.deleting) = (true, true);
     let plan = short(&plan(&observed));
     assert!(plan.starts_with(expected), "{plan}");

@@ -103,7 +103,6 @@ impl Drop for Place<'_> {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::time::Duration;
 
     use super::*;
 
@@ -113,9 +112,9 @@ mod tests {
         let first = slots.enter().await;
         assert!(!slots.is_wanted());
         let mut second = Box::pin(slots.enter());
-        let waited = tokio::time::timeout(TURN - Duration::from_secs(1), &mut second).await;
+        let waited = tokio::time::timeout(TURN / 2, &mut second).await;
         assert!(waited.is_err() && !slots.is_wanted());
-        tokio::time::advance(Duration::from_secs(1)).await;
+        tokio::time::advance(TURN / 2).await;
         assert!(slots.is_wanted());
         drop(first);
         let _second = second.await;

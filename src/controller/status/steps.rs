@@ -7,11 +7,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::api::StepStatus;
 use crate::api::status::{MAX_MESSAGE_BYTES, MAX_STEPS};
-use crate::runner::record::{StepPhase, StepRecord, notable_steps};
+use crate::runner::record::{StepPhase, StepRecord, notable_steps, shorten_messages};
 use crate::words::shorten;
 
 /// Name of the entry that sums up the steps that are not listed.
 const REST: &str = "...";
+/// Size of the messages of all steps, in bytes.
+const MESSAGES_LIMIT: usize = 16 * 1024;
 /// The most characters of a name.
 const NAME_LIMIT: usize = 512;
 
@@ -20,7 +22,9 @@ const NAME_LIMIT: usize = 512;
 pub fn listed(records: &[StepRecord], known: usize, jobs: (u64, u64)) -> Vec<StepStatus> {
     let known = known.max(records.len());
     let mut names = HashSet::from([REST.to_owned()]);
-    let mut steps: Vec<StepStatus> = notable_steps(records, MAX_STEPS)
+    let mut shown = notable_steps(records, MAX_STEPS);
+    shorten_messages(&mut shown, MAX_MESSAGE_BYTES, MESSAGES_LIMIT);
+    let mut steps: Vec<StepStatus> = shown
         .iter()
         .map(step)
         // The API server wants names, each once: what user code may write could lack both.

@@ -1,11 +1,13 @@
+use proptest::prelude::*;
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::api::status::MAX_STEPS;
-use crate::controller::fixtures::{ended, hello, with_pod};
+use crate::controller::fixtures::{ended, hello, runner, with_pod};
 use crate::controller::plan::plan;
 use crate::controller::pod::Trouble;
+use crate::runner::record::Progress;
 
 fn of(observed: &Observed<'_>) -> Option<DvreWorkflowStatus> {
     status(observed, &plan(observed))
@@ -209,4 +211,170 @@ fn a_thousand_steps_are_summed_up() {
     );
     assert_eq!(status.progress.as_deref(), Some("2000/2000"));
     assert!(serde_json::to_string(&status).unwrap().len() <= MAX_STATUS_BYTES);
+}
+
+fn progress(extra: &Value) -> std::sync::Arc<Progress> {
+    let mut progress = json!({"stage": "Running", "engine": "cwltool", "completed": 1, "total": 6, "stepCount": 2, "steps": [
+        {"name": "/a", "phase": "Succeeded", "completed": 1, "total": 1, "exitCode": 0},
+        {"name": "/b", "phase": "Running", "completed": 0, "total": 5}]});
+    for (key, value) in extra.as_object().unwrap() {
+        progress[key] = value.clone();
+    }
+    std::sync::Arc::new(serde_json::from_value(progress).unwrap())
+}
+
+/// A run whose runner runs.
+fn running(workflow: &crate::api::DvreWorkflow) -> Observed<'_> {
+    let state = json!({"running": {"startedAt": "2026-01-01T00:00:02Z"}});
+    with_pod(workflow, 5, Some(runner(&state)))
+}
+
+#[test]
+fn a_running_run_tells_its_progress() {
+    let workflow = hello();
+    let mut observed = running(&workflow);
+    observed.status = of(&observed).unwrap();
+    assert_eq!(observed.status.progress, None);
+    assert_eq!(
+        observed.status.execution_engine.as_deref(),
+        Some("streamflow")
+    );
+    observed.progress = Some(progress(&json!({})));
+    let status = of(&observed).unwrap();
+    insta::assert_yaml_snapshot!(status);
+    observed.status = status.clone();
+    assert_eq!(of(&observed).unwrap(), status, "no news, no write");
+    // An operator that has just started knows nothing yet, and takes nothing back but the words.
+    observed.progress = None;
+    let restarted = of(&observed).unwrap();
+    assert_eq!(restarted.steps, status.steps);
+    assert_eq!(restarted.execution_engine, status.execution_engine);
+}
+
+#[test]
+fn progress_is_written_no_more_often_than_every_two_seconds() {
+    let workflow = hello();
+    let mut observed = running(&workflow);
+    observed.status = of(&observed).unwrap();
+    observed.written = Some(Duration::from_millis(500));
+    assert_eq!(pause(&observed, &observed.status), None, "nothing is new");
+    observed.progress = Some(progress(&json!({})));
+    let status = of(&observed).unwrap();
+    let left = pause(&observed, &status);
+    assert_eq!(left, Some(Duration::from_millis(1500)));
+    observed.written = Some(Duration::from_secs(2));
+    assert_eq!(pause(&observed, &status), None);
+    observed.written = Some(Duration::ZERO);
+    let over = super::status(&observed, &finish(Phase::Succeeded, Reason::Completed)).unwrap();
+    assert_eq!(pause(&observed, &over), None, "an end does not wait");
+}
+
+#[test]
+fn nothing_runs_in_a_run_that_ended_without_a_record() {
+    let workflow = hello();
+    let mut observed = running(&workflow);
+    observed.progress = Some(progress(&json!({})));
+    observed.status = of(&observed).unwrap();
+    let status = status(&observed, &finish(Phase::Failed, Reason::RunnerLost)).unwrap();
+    let phases: Vec<_> = status.steps.iter().map(|s| s.phase.as_str()).collect();
+    assert_eq!(phases, ["Succeeded", "Cancelled"]);
+    assert_eq!(status.progress.as_deref(), Some("1/6"));
+}
+
+#[test]
+fn a_thousand_steps_with_long_names_are_cut_and_that_is_said() {
+    let workflow = hello();
+    let mut observed = running(&workflow);
+    let steps: Vec<Value> = (0..1000)
+        .map(|n| json!({"name": format!("/{n:0>511}"), "phase": (if n == 999 {"Failed"} else {"Running"}), "completed": 1, "total": 2, "startTime": "2026-01-01T00:00:00Z"}))
+        .collect();
+    observed.progress = Some(progress(
+        &json!({"steps": steps, "stepCount": 1000, "completed": 1000, "total": 2000}),
+    ));
+    let status = of(&observed).unwrap();
+    let size = serde_json::to_string(&status).unwrap().len();
+    assert!(size <= MAX_STATUS_BYTES, "{size}");
+    assert!(
+        size > MAX_STATUS_BYTES / 2,
+        "not more than necessary: {size}"
+    );
+    let rest = status.steps.last().unwrap();
+    let listed = i64::try_from(status.steps.len() - 1).unwrap();
+    assert_eq!(rest.phase, format!("{}MoreSteps", 1000 - listed));
+    assert_eq!(
+        (rest.completed, rest.total),
+        (1000 - listed, 2 * (1000 - listed))
+    );
+    assert!(status.steps.iter().any(|step| step.phase == "Failed"));
+    let said = status
+        .conditions
+        .iter()
+        .find(|c| c.type_ == conditions::STATUS_TRUNCATED)
+        .unwrap();
+    assert!(said.message.contains("steps"), "{}", said.message);
+    // Nothing of it is new the next time.
+    observed.status = status.clone();
+    assert_eq!(of(&observed).unwrap(), status);
+}
+
+#[test]
+fn what_the_api_server_would_refuse_is_left_out() {
+    let step = |name: &str| json!({"name": name, "completed": u64::MAX, "total": u64::MAX, "startTime": "-000044-03-15T12:00:00Z"});
+    let steps = json!([
+        step("/a"),
+        step("/a"),
+        step(""),
+        step("..."),
+        step(&"ä".repeat(600))
+    ]);
+    let workflow = hello();
+    let mut observed = running(&workflow);
+    observed.progress = Some(progress(
+        &json!({"steps": steps, "stepCount": u64::MAX, "completed": u64::MAX, "total": u64::MAX}),
+    ));
+    let status = of(&observed).unwrap();
+    let names: Vec<_> = status.steps.iter().map(|s| s.name.as_str()).collect();
+    assert_eq!(names, ["/a", &"ä".repeat(512), "..."]);
+    assert!(
+        status
+            .steps
+            .iter()
+            .all(|s| s.start_time.is_none() && s.completed >= 0)
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    /// Whatever a run tells, its status keeps to the limit.
+    #[test]
+    fn a_status_is_never_too_large(
+        names in prop::collection::vec(any::<(String, u8)>(), 0..150),
+        long in 1_usize..400,
+        text in any::<String>(),
+        repeated in 1_usize..200,
+        outputs in 0_usize..90_000,
+        failed in any::<bool>(),
+    ) {
+        let phases = ["Failed", "Running", "Succeeded", "Pending"];
+        let steps: Vec<Value> = names.iter().map(|(name, phase)| json!({
+            "name": name.repeat(long),
+            "phase": (phases[usize::from(phase % 4)]),
+            "message": text.repeat(repeated),
+        })).collect();
+        let message = text.repeat(repeated);
+        let record = json!({"phase": (if failed {"Failed"} else {"Succeeded"}), "reason": "StepFailed", "message": message,
+            "steps": steps, "completed": 1, "total": 2, "outputs": {"text": "x".repeat(outputs)}});
+        let workflow = hello();
+        let mut observed = running(&workflow);
+        observed.progress = Some(progress(&json!({"steps": steps})));
+        let under_way = of(&observed).unwrap();
+        prop_assert!(serde_json::to_string(&under_way).unwrap().len() <= MAX_STATUS_BYTES);
+        let mut observed = with_pod(&workflow, 5, Some(ended(0, "Completed", &record.to_string())));
+        observed.status = under_way;
+        let status = of(&observed).unwrap();
+        prop_assert!(serde_json::to_string(&status).unwrap().len() <= MAX_STATUS_BYTES);
+        prop_assert!(status.outputs.is_some() || outputs > 20_000);
+        let unique: std::collections::HashSet<_> = status.steps.iter().map(|step| &step.name).collect();
+        prop_assert_eq!(unique.len(), status.steps.len());
+    }
 }

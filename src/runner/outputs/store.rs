@@ -102,14 +102,6 @@ impl Store {
         fs::rename(self.folder.join(from), folder.join(name))
     }
 
-    /// Writes the whole outcome to the runner's own folder.
-    pub fn write_outcome(mut self, outcome: &str) -> Result<(), Failure> {
-        let target = Path::new(OWN_FOLDER).join("outcome.json");
-        self.write(&target, |file| file.write_all(outcome.as_bytes()))
-            .map_err(|error| Failure::outputs(format!("the outcome cannot be stored: {error}")))?;
-        self.finish()
-    }
-
     /// `name.ext`, else `name_2.ext`, and so on: in the order of the outputs, so always the same.
     fn free(&mut self, wanted: &Path) -> io::Result<PathBuf> {
         let strange = || io::Error::other("its path is not below the output folder");

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -85,14 +85,13 @@ impl<'a> Files<'a> {
     }
 
     /// Names what else the runner has left: its record, and the logs of an attempt.
-    pub fn name_records(&self, graph: &mut Graph, attempt: u32) {
+    pub fn name_records(&self, graph: &mut Graph, attempt: i32, logs: &str) {
         let outcome = format!("{OWN_FOLDER}/outcome.json");
         if self.store.path(&outcome).is_file() {
             self.name(graph, &outcome, "The outcome as the runner recorded it");
             graph.link(super::RUN, "result", &outcome);
         }
-        let logs = format!("{OWN_FOLDER}/attempt-{attempt}");
-        for path in listing(&self.store.path(&logs), MOST_LOGS) {
+        for path in listing(&self.store.path(logs), MOST_LOGS) {
             self.name(graph, &format!("{logs}/{path}"), &format!("Log {path}"));
         }
         for earlier in 1..attempt {
@@ -148,12 +147,12 @@ fn folder(uid: &str) -> String {
     format!("{OWN_FOLDER}/run-{uid}")
 }
 
-fn kept(folder: &str, attempt: u32) -> String {
+fn kept(folder: &str, attempt: i32) -> String {
     format!("{folder}/ro-crate-metadata-attempt-{attempt}.json")
 }
 
 /// Which run, by its uid and attempt, has written the metadata that is there; `None` when no runner did.
-fn owner(path: &Path, there: &fs::Metadata) -> Option<(String, u32)> {
+fn owner(path: &Path, there: &fs::Metadata) -> Option<(String, i32)> {
     if !there.is_file() || there.len() > METADATA_LIMIT {
         return None;
     }
@@ -168,6 +167,21 @@ fn owner(path: &Path, there: &fs::Metadata) -> Option<(String, u32)> {
     let identifier = named(super::RUN)?.get("identifier")?.as_str()?;
     let (uid, attempt) = identifier.rsplit_once('/')?;
     Some((uid.to_owned(), attempt.parse().ok()?))
+}
+
+/// The digest of a file of at most `limit` bytes.
+pub fn digest(path: &Path, limit: u64) -> Option<String> {
+    let mut file = fs::File::open(path).ok()?;
+    if file.metadata().ok()?.len() > limit {
+        return None;
+    }
+    let (mut sum, mut chunk) = (Sha256::new(), vec![0; 256 << 10]);
+    loop {
+        match file.read(&mut chunk).ok()? {
+            0 => return Some(format!("sha256:{}", hex(&sum.finalize()))),
+            read => sum.update(chunk.get(..read)?),
+        }
+    }
 }
 
 /// The files below a folder, links left out.

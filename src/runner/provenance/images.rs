@@ -9,7 +9,8 @@ use super::graph::{Graph, escape};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Image {
     /// Its reference, as it was asked for.
-    pub image: String,
+    #[serde(rename = "image")]
+    pub reference: String,
     /// A text that ends in `sha256:` and the digest, as the runtime tells it.
     #[serde(default)]
     pub digest: Option<String>,
@@ -25,10 +26,10 @@ pub fn image(graph: &mut Graph, image: &Image) -> String {
         name,
         tag,
         pinned,
-    } = parts(&image.image);
+    } = parts(&image.reference);
     let told = image.digest.as_deref().and_then(digest);
     let sha256 = told.or(pinned);
-    let mut id = format!("#image/{}", escape(&image.image));
+    let mut id = format!("#image/{}", escape(&image.reference));
     if let Some(sha256) = sha256 {
         id = format!("{id}/{}", sha256.get(..12).unwrap_or(sha256));
     }
@@ -38,7 +39,7 @@ pub fn image(graph: &mut Graph, image: &Image) -> String {
         &id,
         &["ContainerImage"],
         json!({"name": name, "registry": registry, "tag": tag, "sha256": sha256,
-            "identifier": image.image, "additionalType": {"@id": kind}}),
+            "identifier": image.reference, "additionalType": {"@id": kind}}),
     )
 }
 

@@ -4,18 +4,23 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::{FinalLine, MARK, Outcome, Progress, StepPhase, StepRecord, notable_steps};
+use super::{
+    FinalLine, MARK, Outcome, Progress, StepPhase, StepRecord, notable_steps, shorten_messages,
+};
 
 /// The most bytes of a termination message that Kubernetes keeps.
 pub const TERMINATION_LIMIT: usize = 4096;
 /// The most bytes of a message for people.
 pub const MESSAGE_LIMIT: usize = 1024;
+/// The most bytes of a step's message when not all fit whole; then they are left out.
+const SHORT_MESSAGE: usize = 200;
 /// The most bytes of a step's name that a record repeats in `failedStep` when space is short.
 const NAME_LIMIT: usize = 256;
 
 impl Outcome {
-    /// The outcome as a termination message of at most [`TERMINATION_LIMIT`] bytes: steps that do
-    /// not fit are left out, then the outputs in favour of their digest, then the message's end.
+    /// The outcome as a termination message of at most [`TERMINATION_LIMIT`] bytes: messages of
+    /// steps that do not fit are shortened, then left out, then whole steps, then the outputs in favour
+    /// of their digest, then the message's end.
     #[must_use]
     pub fn to_termination(&self) -> String {
         let mut short = Self {
@@ -89,21 +94,26 @@ impl Outcome {
 
     /// With as many of the steps as fit; `None` when it does not fit without any.
     fn with_fitting_steps(&self, steps: &[StepRecord]) -> Option<String> {
-        let attempt = |count: usize| {
-            let chosen = notable_steps(steps, count);
+        let attempt = |count: usize, message: usize| {
+            let mut chosen = notable_steps(steps, count);
+            let shortened = shorten_messages(&mut chosen, message, TERMINATION_LIMIT);
             let text = compact(&Self {
-                steps_truncated: self.steps_truncated || chosen.len() < steps.len(),
+                steps_truncated: self.steps_truncated || shortened || chosen.len() < steps.len(),
                 steps: chosen,
                 ..self.clone()
             });
             (text.len() <= TERMINATION_LIMIT).then_some(text)
         };
-        let mut best = attempt(0)?;
+        let all = |message| attempt(steps.len(), message);
+        if let Some(text) = all(MESSAGE_LIMIT).or_else(|| all(SHORT_MESSAGE)) {
+            return Some(text);
+        }
+        let mut best = attempt(0, 0)?;
         // A step takes 20 bytes and more, so no more than this many can fit.
         let (mut fits, mut too_many) = (0, steps.len().min(TERMINATION_LIMIT / 20) + 1);
         while too_many - fits > 1 {
             let middle = usize::midpoint(fits, too_many);
-            if let Some(text) = attempt(middle) {
+            if let Some(text) = attempt(middle, 0) {
                 (best, fits) = (text, middle);
             } else {
                 too_many = middle;

@@ -54,6 +54,55 @@ fn steps_are_cut_first_and_the_failed_one_stays() {
 }
 
 #[test]
+fn messages_of_steps_are_shortened_before_any_step_is_left_out() {
+    let with_messages = |count: usize| {
+        let mut whole = outcome(count, None, &"m".repeat(1000));
+        for step in &mut whole.steps {
+            step.message = Some("é".repeat(500));
+        }
+        let read = Outcome::parse(&whole.to_termination()).unwrap();
+        let lengths: Vec<usize> = read
+            .steps
+            .iter()
+            .map(|step| step.message.as_ref().map_or(0, String::len))
+            .collect();
+        (read.steps_truncated, lengths)
+    };
+    assert_eq!(with_messages(2), (false, vec![1000; 2]));
+    assert_eq!(with_messages(5), (true, vec![200; 5]));
+    assert_eq!(with_messages(30), (true, vec![0; 30]));
+    let (truncated, lengths) = with_messages(200);
+    assert!(truncated && lengths.len() < 200 && lengths.iter().all(|&length| length == 0));
+}
+
+#[test]
+fn messages_have_limits_each_and_together() {
+    let mut steps = outcome(4, None, "").steps;
+    for (step, message) in steps.iter_mut().zip(["one", "three", "", "four"]) {
+        step.message = Some(message.to_owned()).filter(|message| !message.is_empty());
+    }
+    let told = |each, all| {
+        let mut steps = steps.clone();
+        let shortened = shorten_messages(&mut steps, each, all);
+        let told: Vec<_> = steps.into_iter().map(|step| step.message).collect();
+        (shortened, told)
+    };
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        told(9, 99),
+        (false, vec![some("one"), some("three"), None, some("four")])
+    );
+    assert_eq!(
+        told(4, 99),
+        (true, vec![some("one"), some("thre"), None, some("four")])
+    );
+    assert_eq!(
+        told(9, 9),
+        (true, vec![some("one"), some("three"), None, None])
+    );
+}
+
+#[test]
 fn outputs_are_cut_next() {
     let whole = outcome(5, Some(json!({"text": "x".repeat(5000)})), "m");
     let read = Outcome::parse(&whole.to_termination()).unwrap();

@@ -170,7 +170,9 @@ impl Supervisor {
                 self.doomed.get_or_insert_with(Instant::now);
             }
             Note::Event(event) => {
-                let changed = self.tally.take(self.clean(event));
+                let event = self.clean(event);
+                self.keep_output(&event);
+                let changed = self.tally.take(event);
                 self.pace.news(changed);
             }
             Note::StreamEnded => self.open_streams = self.open_streams.saturating_sub(1),
@@ -183,10 +185,14 @@ impl Supervisor {
     fn clean(&self, mut event: Event) -> Event {
         match &mut event {
             Event::Command {
-                stderr, message, ..
+                stderr,
+                stdout,
+                message,
+                ..
             } => {
-                *stderr = self.redactor.text(stderr);
-                *message = self.redactor.text(message);
+                for text in [stderr, stdout, message] {
+                    *text = self.redactor.text(text);
+                }
             }
             Event::Error { message, .. } => *message = self.redactor.text(message),
             _ => {}

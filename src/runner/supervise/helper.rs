@@ -60,7 +60,6 @@ impl Supervisor {
 
     /// A line of the log of our own.
     pub(super) fn say(&self, text: &str) {
-        self.log
-            .record(&self.redactor.text(&format!("dvre-runner: {text}")));
+        self.log.say(&self.redactor.text(text));
     }
 }

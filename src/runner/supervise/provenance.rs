@@ -1,16 +1,16 @@
 //! Leaving the provenance of a run beside its outputs.
 
 use std::collections::BTreeMap;
-use std::env;
 use std::panic::{self, AssertUnwindSafe};
 use std::process::Command;
 use std::time::Duration;
 
 use super::Supervisor;
+use crate::runner::keeper::Attempt;
 use crate::runner::outputs::Store;
 use crate::runner::provenance::{self, Facts, Image};
 use crate::runner::record::{EngineName, Outcome};
-use crate::runner::run_file::{ATTEMPT, Containers, RunFile};
+use crate::runner::run_file::{Containers, RunFile};
 
 /// How long the daemon may take to tell the digest of an image.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -18,19 +18,19 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const MOST_IMAGES: usize = 32;
 
 impl Supervisor {
-    /// Writes the crate into `folder`. The run stays what it is when that does not work, but the log
+    /// Writes the crate into the folder for outputs. The run stays what it is when that does not work, but the log
     /// says so.
-    pub(super) fn provenance(&mut self, run: &RunFile, folder: &str, outcome: &Outcome) {
+    pub(super) fn provenance(&mut self, run: &RunFile, attempt: &Attempt, outcome: &Outcome) {
         let Some(origin) = &run.provenance else {
             return;
         };
         let images = self.images(run);
-        let attempt = env::var(ATTEMPT).ok().and_then(|text| text.parse().ok());
         let facts = Facts {
             layout: &self.layout,
             run,
             provenance: origin,
-            attempt: attempt.unwrap_or(1),
+            attempt: attempt.number,
+            records: attempt.folder(),
             outcome,
             tally: &self.tally,
             images,
@@ -39,8 +39,7 @@ impl Supervisor {
             hurry: self.stops > 0,
         };
         let write = || {
-            let mut store =
-                Store::new(&self.layout.at(folder)).map_err(|failure| failure.message)?;
+            let mut store = Store::new(&attempt.outputs).map_err(|failure| failure.message)?;
             provenance::write(&facts, &mut store).map_err(|error| error.to_string())
         };
         let written = panic::catch_unwind(AssertUnwindSafe(write));
@@ -91,7 +90,7 @@ impl Supervisor {
             (
                 step,
                 Image {
-                    image,
+                    reference: image,
                     digest,
                     sif: false,
                 },

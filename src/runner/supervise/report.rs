@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{End, Supervisor};
-use crate::runner::outputs;
+use crate::runner::keeper::Attempt;
 use crate::runner::record::{Outcome, Phase, Reason};
 use crate::runner::tally::now;
 
@@ -45,16 +45,16 @@ impl Supervisor {
         outcome.seal();
         outcome
     }
+}
 
-    /// Leaves the outcome beside the outputs; a run whose record cannot be stored has not succeeded.
-    pub(super) fn store(&self, folder: &str, outcome: &mut Outcome) {
-        let text = serde_json::to_string(outcome).unwrap_or_default();
-        if let Err(failure) = outputs::store_outcome(&self.layout, folder, &text)
-            && outcome.phase == Phase::Succeeded
-        {
-            outcome.phase = Phase::Failed;
-            outcome.reason = failure.reason;
-            outcome.message = failure.message;
-        }
+/// Leaves the outcome beside the outputs; a run whose record cannot be stored has not succeeded.
+pub(super) fn store(attempt: &Attempt, outcome: &mut Outcome) {
+    let text = serde_json::to_string(outcome).unwrap_or_default();
+    if let Err(error) = attempt.store_outcome(&text)
+        && outcome.phase == Phase::Succeeded
+    {
+        outcome.phase = Phase::Failed;
+        outcome.reason = Reason::OutputsFailed;
+        outcome.message = format!("the outcome cannot be stored: {error}");
     }
 }

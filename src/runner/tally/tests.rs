@@ -55,6 +55,47 @@ fn only_changes_of_a_step_are_changes() {
 }
 
 #[test]
+fn a_step_that_failed_has_the_last_words_of_its_command() {
+    let words = |events: &[&str]| tally(events).steps()[1].message.clone();
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(words(&[STEPS, B_RUNS, B_EXIT]), None);
+    assert_eq!(words(&[STEPS, B_RUNS, B_EXIT, B_STEP]), some("boom"));
+    let killed = r#"{"event":"command","job":"/b/0","step":"/b","exitCode":137,"kind":"OutOfMemory","message":"too much"}"#;
+    assert_eq!(words(&[STEPS, B_RUNS, killed, B_STEP]), some("too much"));
+    let error =
+        r#"{"event":"error","kind":"StepFailed","message":"no File for output x","step":"/b"}"#;
+    assert_eq!(
+        words(&[STEPS, B_RUNS, error, B_STEP]),
+        some("no File for output x")
+    );
+    assert_eq!(words(&[STEPS, B_RUNS, B_EXIT, error, B_STEP]), some("boom"));
+    let long = "x".repeat(5000);
+    let flood = B_EXIT.replace("boom", &long);
+    assert_eq!(
+        words(&[STEPS, B_RUNS, &flood, B_STEP]).unwrap().len(),
+        MESSAGE_LIMIT
+    );
+}
+
+#[test]
+fn progress_says_little_of_failed_steps() {
+    let names: Vec<String> = (0..50).map(|n| format!("/s{n}")).collect();
+    let mut tally = tally(&[&serde_json::json!({"event": "workflow", "steps": names}).to_string()]);
+    for step in &names {
+        for event in [
+            serde_json::json!({"event": "command", "job": format!("{step}/0"), "step": step, "exitCode": 1,
+                "stderr": "x".repeat(4000)}),
+            serde_json::json!({"event": "step", "step": step, "status": "FAILED"}),
+        ] {
+            tally.take(serde_json::from_value(event).unwrap());
+        }
+    }
+    let line = tally.progress(Stage::Running).to_line();
+    assert!(line.len() < 12_000, "{} bytes", line.len());
+    assert!(line.contains(&format!("\"{}\"", "x".repeat(256))), "{line}");
+}
+
+#[test]
 fn a_failed_command_is_blamed() {
     let tally = tally(&[STEPS, A_RUNS, A_DONE, A_STEP, B_RUNS, B_EXIT, B_STEP]);
     let (step, command) = tally.failed_step().unwrap();

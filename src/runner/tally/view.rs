@@ -3,10 +3,16 @@
 use jiff::Timestamp;
 
 use super::{EngineError, FailedCommand, JobRecord, Step, Tally, ended_well, now, record};
+use crate::runner::classify::clean;
 use crate::runner::provenance::Image;
 use crate::runner::record::{
-    PROGRESS_STEPS, Phase, Progress, Stage, StepPhase, StepRecord, notable_steps,
+    MESSAGE_LIMIT, PROGRESS_STEPS, Phase, Progress, Stage, StepPhase, StepRecord, cut,
+    notable_steps, shorten_messages,
 };
+
+/// The most bytes of one step's message in a record of progress, and of all of them.
+const PROGRESS_MESSAGE: usize = 256;
+const PROGRESS_MESSAGES: usize = 4096;
 
 impl Tally {
     /// Whether nothing has been reported yet.
@@ -67,7 +73,18 @@ impl Tally {
     /// The steps as they are.
     #[must_use]
     pub fn steps(&self) -> Vec<StepRecord> {
-        self.steps.iter().map(record).collect()
+        let mut steps: Vec<StepRecord> = self.steps.iter().map(record).collect();
+        if let Some(error) = &self.error
+            && let Some(index) = error.step.as_ref().and_then(|step| self.index.get(step))
+            && let Some(step) = steps.get_mut(*index)
+            && step.phase == StepPhase::Failed
+            && !error.message.is_empty()
+        {
+            // No command of it failed, or none said a word.
+            let told = || cut(&clean(&error.message), MESSAGE_LIMIT).to_owned();
+            step.message.get_or_insert_with(told);
+        }
+        steps
     }
 
     /// The steps when the run has ended in `phase`: none is left waiting or running.
@@ -124,13 +141,15 @@ impl Tally {
     #[must_use]
     pub fn progress(&self, stage: Stage) -> Progress {
         let (completed, total) = self.jobs();
+        let mut steps = notable_steps(&self.steps(), PROGRESS_STEPS);
+        shorten_messages(&mut steps, PROGRESS_MESSAGE, PROGRESS_MESSAGES);
         Progress {
             time: now(),
             stage,
             completed,
             total,
             step_count: self.steps.len(),
-            steps: notable_steps(&self.steps(), PROGRESS_STEPS),
+            steps,
             ..Progress::default()
         }
     }

@@ -11,7 +11,7 @@ use crate::runner::record::{Reason, cut};
 use crate::runner::run_file::Containers;
 
 /// The most bytes of a tool's own file of error output that are read.
-const FILE_LIMIT: u64 = 64 << 10;
+const FILE_LIMIT: u64 = 1 << 20;
 
 /// A job whose command runs.
 #[derive(Debug, Default)]
@@ -131,6 +131,7 @@ impl CwltoolLog {
             step,
             exit_code,
             stderr,
+            stdout: String::new(),
             kind,
             message,
         }]

@@ -2,16 +2,15 @@
 
 use std::collections::VecDeque;
 
-use crate::runner::record::cut;
-
-/// Lines that are kept, and the most bytes of one.
-const LINES: usize = 64;
-const LINE_LIMIT: usize = 1024;
+/// The most bytes that are kept, with what a line costs beside its text.
+const LIMIT: usize = 1 << 20;
+const LINE_COST: usize = 24;
 
 /// The last lines that are no entry.
 #[derive(Debug, Default)]
 pub struct Output {
     lines: VecDeque<String>,
+    size: usize,
     /// How many lines came before those.
     gone: usize,
     echo: Option<Echo>,
@@ -26,11 +25,14 @@ impl Output {
             }
             return;
         }
-        if self.lines.len() >= LINES {
-            self.lines.pop_front();
+        self.size += line.len() + LINE_COST;
+        self.lines.push_back(line.to_owned());
+        while self.size > LIMIT
+            && let Some(line) = self.lines.pop_front()
+        {
+            self.size -= line.len() + LINE_COST;
             self.gone += 1;
         }
-        self.lines.push_back(cut(line, LINE_LIMIT).to_owned());
     }
 
     /// An entry begins with a command, whose lines are no output; others end it.
@@ -123,12 +125,17 @@ mod tests {
     #[test]
     fn only_the_last_lines_are_kept() {
         let mut output = Output::default();
-        for number in 0..1000 {
+        for number in 0..100_000 {
             output.take(&format!("line {number}"));
         }
-        assert_eq!(output.mark(), 1000);
-        assert_eq!(output.since(998), "line 998\nline 999\n");
-        assert_eq!(output.since(0).lines().count(), LINES);
-        assert_eq!(output.last(), Some("line 999"));
+        assert_eq!(output.mark(), 100_000);
+        assert_eq!(output.since(99_998), "line 99998\nline 99999\n");
+        let kept = output.since(0);
+        assert!(
+            kept.len() < LIMIT && kept.len() > LIMIT / 4,
+            "{}",
+            kept.len()
+        );
+        assert_eq!(output.last(), Some("line 99999"));
     }
 }
