@@ -49,7 +49,7 @@ pub fn status(observed: &Observed<'_>, plan: &Plan) -> Option<DvreWorkflowStatus
         ),
         Plan::Reject(cause) => {
             status.completion_time = Some(Time(observed.now));
-            let refused = Accepted::No(cause.reason, shorten(&cause.message, MAX_MESSAGE_BYTES));
+            let refused = Accepted::No(cause.reason, words(cause.reason, &cause.message));
             verdict(Phase::Failed, cause.reason, &cause.message, refused)
         }
         Plan::Follow(view) => {
@@ -100,10 +100,18 @@ fn verdict(phase: Phase, reason: Reason, message: &str, accepted: Accepted) -> V
     Verdict {
         phase,
         reason,
-        message: shorten(message, MAX_MESSAGE_BYTES),
+        message: words(reason, message),
         accepted,
         truncated: None,
     }
+}
+
+/// A message as status holds it. Where the cluster gave no words, the reason is all that is known.
+fn words(reason: Reason, message: &str) -> String {
+    if message.trim().is_empty() {
+        return reason.to_string();
+    }
+    shorten(message, MAX_MESSAGE_BYTES)
 }
 
 /// Whether an earlier look accepted the spec.

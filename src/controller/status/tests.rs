@@ -168,6 +168,17 @@ fn what_the_schema_would_refuse_is_not_repeated() {
 }
 
 #[test]
+fn a_cause_without_words_is_told_by_its_name() {
+    let plan = Plan::Reject(Trouble {
+        reason: Reason::ChildRefused,
+        message: String::new(),
+    });
+    let workflow = hello();
+    let status = status(&crate::controller::fixtures::observed(&workflow, 1), &plan).unwrap();
+    assert_eq!(status.message.as_deref(), Some("ChildRefused"));
+}
+
+#[test]
 fn the_same_observation_gives_the_same_status() {
     let workflow = hello();
     let mut observed = with_pod(&workflow, 1, None);
