@@ -20,6 +20,7 @@ pub mod plan;
 pub mod pod;
 pub mod progress;
 pub mod queue;
+pub mod references;
 pub mod retention;
 pub mod retry;
 pub mod start;
@@ -348,6 +349,9 @@ async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action
     let plan = plan::plan(&observed);
     let plan = apply::apply(&context, &observed, plan).await?;
     if let Some(status) = status::status(&observed, &plan) {
+        if let Some(pause) = status::pause(&observed, &status) {
+            return Ok(Action::requeue(pause));
+        }
         apply::write_status(&context, &observed, status).await?;
     }
     context

@@ -129,6 +129,18 @@ pub fn labels(workflow: &str, uid: &str, component: &str) -> BTreeMap<String, St
     .collect()
 }
 
+/// Whether an object can have a name: a DNS subdomain of RFC 1123, as nearly all kinds want it.
+#[must_use]
+pub fn is_possible(name: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let label = |label: &str| {
+        label.bytes().all(|byte| inner(byte) || byte == b'-')
+            && label.bytes().next().is_some_and(inner)
+            && label.bytes().last().is_some_and(inner)
+    };
+    name.len() <= NAME_LIMIT && name.split('.').all(label)
+}
+
 /// `name` itself, or as much of it as fits with a hash of the whole.
 fn shorten(name: &str, limit: usize) -> String {
     if name.len() <= limit {

@@ -110,6 +110,7 @@ fn observed<'a>(
         clean_up: None,
         clean_up_refused: None,
         config_maps: config_maps.clone(),
+        written: None,
         resumed: None,
         now: jiff::Timestamp::now(),
         settings,

@@ -1,7 +1,7 @@
 //! IO: carries out a plan. Children are created once, under deterministic names; what somebody else
 //! already has under such a name is never touched.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use k8s_openapi::api::batch::v1::Job;
@@ -23,6 +23,7 @@ use super::plan::{Plan, View, stuck_interval};
 use super::pod::Trouble;
 use super::retention;
 use super::start;
+use super::status;
 use super::tidy;
 use super::{Context, Error};
 use crate::api::{DvreWorkflowStatus, Phase, Reason};
@@ -280,7 +281,10 @@ pub async fn write_status(
             .update(observed.uid, |remembered| remembered.status = None);
         return if is_gone(&error) { Ok(()) } else { Err(error) };
     }
-    if status.phase == Some(Phase::Running) && status.phase == observed.status.phase {
+    context.memory.update(observed.uid, |remembered| {
+        remembered.written = Some(Instant::now());
+    });
+    if status::is_progress(observed, &status) {
         context.metrics.progress_written();
     }
     if let Some(phase) = status.phase.filter(|phase| phase.is_final()) {

@@ -77,6 +77,7 @@ pub fn observed(workflow: &DvreWorkflow, seconds: i64) -> Observed<'_> {
         clean_up: None,
         clean_up_refused: None,
         config_maps: [].into(),
+        written: None,
         resumed: None,
         now: created + jiff::SignedDuration::from_secs(seconds),
         settings: &SETTINGS,

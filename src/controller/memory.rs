@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use jiff::Timestamp;
 
@@ -13,6 +14,8 @@ use crate::api::DvreWorkflowStatus;
 pub struct Remembered {
     /// The status that we wrote last.
     pub status: Option<DvreWorkflowStatus>,
+    /// When that was.
+    pub written: Option<Instant>,
     /// The last attempt whose Job we created.
     pub launched: Option<Launched>,
     /// When the run was first seen not to be suspended any more.

@@ -15,6 +15,7 @@ use super::finalizer;
 use super::memory::Remembered;
 use super::plan::since;
 use super::pod::{self, Trouble};
+use super::references;
 use super::steer;
 use super::{Context, Error};
 use crate::api::{DvreWorkflow, DvreWorkflowStatus, Phase};
@@ -59,6 +60,8 @@ pub struct Observed<'a> {
     /// The ConfigMaps that the spec reads, by name; None for one that does not exist. Filled only
     /// before the start.
     pub config_maps: BTreeMap<String, Option<ConfigMap>>,
+    /// How long ago we wrote that status.
+    pub written: Option<Duration>,
     /// When the run was first seen not to be suspended any more.
     pub resumed: Option<Timestamp>,
     /// When this was.
@@ -138,6 +141,7 @@ pub async fn observe<'a>(
         clean_up: None,
         clean_up_refused: remembered.clean_up_refused,
         config_maps: BTreeMap::new(),
+        written: remembered.written.map(|written| written.elapsed()),
         resumed: remembered.resumed,
         now: Timestamp::now(),
         settings: &context.settings.run,
@@ -223,27 +227,12 @@ async fn config_maps(
     workflow: &DvreWorkflow,
     namespace: &str,
 ) -> Result<BTreeMap<String, Option<ConfigMap>>, Error> {
-    let spec = &workflow.spec;
-    let files = spec.cwl_from.iter().map(|from| &from.config_map.name);
-    let keys = spec
-        .inputs_from
-        .iter()
-        .filter_map(|from| from.config_map_key_ref.as_ref())
-        .map(|key| &key.name);
-    let templates = spec
-        .deployments
-        .iter()
-        .filter_map(|entry| entry.slurm.as_ref()?.template_from.as_ref())
-        .map(|from| &from.config_map_key_ref.name);
-    let streamflow = spec
-        .streamflow_from
-        .iter()
-        .map(|from| &from.config_map_key_ref.name);
     let api: Api<ConfigMap> = Api::namespaced(context.client.clone(), namespace);
     let mut found = BTreeMap::new();
-    for name in files.chain(keys).chain(templates).chain(streamflow) {
-        if !found.contains_key(name) {
-            found.insert(name.clone(), super::within(api.get_opt(name)).await?);
+    for reference in references::config_maps(&workflow.spec) {
+        let name = reference.name;
+        if !found.contains_key(name) && names::is_possible(name) {
+            found.insert(name.to_owned(), super::within(api.get_opt(name)).await?);
         }
     }
     Ok(found)

@@ -30,7 +30,7 @@ use slots::Slots;
 pub use words::words;
 
 /// Between two times that news of one resource are told.
-const PACE: Duration = Duration::from_secs(2);
+pub const PACE: Duration = Duration::from_secs(2);
 /// A run that has lasted so long is followed: most are over before, and cost no request.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(4);
 

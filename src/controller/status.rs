@@ -1,5 +1,7 @@
 //! Pure: from what was observed and decided to the whole new status.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
@@ -7,6 +9,7 @@ use super::attempts;
 use super::ending::Ending;
 use super::observe::{JobState, Observed};
 use super::plan::{Interlude, Plan, View};
+use super::progress;
 use crate::api::conditions::{self, Accepted, Verdict};
 use crate::api::status::{MAX_MESSAGE_BYTES, MAX_STATUS_BYTES};
 use crate::api::{DvreWorkflowStatus, Engine, Phase, Reason};
@@ -75,6 +78,22 @@ pub fn status(observed: &Observed<'_>, plan: &Plan) -> Option<DvreWorkflowStatus
         }
     };
     Some(sealed(status, verdict, observed))
+}
+
+/// Whether a status tells no more than the progress of a run that goes on.
+#[must_use]
+pub fn is_progress(observed: &Observed<'_>, status: &DvreWorkflowStatus) -> bool {
+    let before = &observed.status;
+    status.phase == Some(Phase::Running)
+        && (status.phase, status.reason, status.attempt)
+            == (before.phase, before.reason, before.attempt)
+}
+
+/// How long the writing of a status has to wait: there is one write of progress in two seconds.
+#[must_use]
+pub fn pause(observed: &Observed<'_>, status: &DvreWorkflowStatus) -> Option<Duration> {
+    let left = progress::PACE.checked_sub(observed.written?)?;
+    (is_progress(observed, status) && *status != observed.status && !left.is_zero()).then_some(left)
 }
 
 fn verdict(phase: Phase, reason: Reason, message: &str, accepted: Accepted) -> Verdict {

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use super::observe::Observed;
 use super::placement::{self, Request};
 use super::pod::Trouble;
+use super::references;
 use super::{retention, retry};
 use crate::api::sources::{CwlFrom, KeyRef};
 use crate::api::{DvreWorkflow, DvreWorkflowSpec, Reason};
@@ -31,6 +32,7 @@ const SMALL_RESOURCE: usize = 16 << 10;
 pub fn run(observed: &Observed<'_>) -> Result<Run, Trouble> {
     let workflow = observed.workflow;
     let spec = &workflow.spec;
+    references::check(spec)?;
     let (files, entrypoint) = documents(spec, &observed.config_maps)?;
     let inputs = layers(spec, &observed.config_maps)?;
     check_size(&files, &inputs)?;

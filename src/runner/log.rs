@@ -54,8 +54,21 @@ impl Out {
         (self.progress, self.lines, self.bytes) = (line, 0, 0);
     }
 
+    fn say(&mut self, text: &str) {
+        let line = format!("dvre-runner: {text}");
+        self.record(&line);
+        self.keep(format!("{line}\n").as_bytes());
+    }
+
+    fn keep(&self, bytes: &[u8]) {
+        if let Some(keeper) = &self.keeper {
+            keeper.lines(bytes);
+        }
+    }
+
     fn engine(&mut self, bytes: &[u8]) {
         self.write(bytes);
+        self.keep(bytes);
         self.lines += bytes.split_inclusive(|&byte| byte == b'\n').count();
         self.bytes += bytes.len();
         let far = self.lines >= REPEAT_LINES || self.bytes >= REPEAT_BYTES;
@@ -91,9 +104,7 @@ impl Log {
 
     /// Writes a line of our own.
     pub fn say(&self, text: &str) {
-        let line = format!("dvre-runner: {text}");
-        self.record(&line);
-        self.kept(format!("{line}\n").as_bytes());
+        self.lock().say(text);
     }
 
     /// Writes one record as a line of its own.
@@ -104,12 +115,6 @@ impl Log {
     /// Writes progress as a line of its own, and again after every so many lines of the engine's.
     pub fn progress(&self, line: String) {
         self.lock().progress(line);
-    }
-
-    fn kept(&self, bytes: &[u8]) {
-        if let Some(keeper) = &self.lock().keeper {
-            keeper.lines(bytes);
-        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Out> {
@@ -153,7 +158,6 @@ impl Log {
             clean.extend_from_slice(&redactor.bytes(line));
         }
         self.lock().engine(&clean);
-        self.kept(&clean);
     }
 }
 

@@ -80,6 +80,8 @@ struct Moment {
     seconds: i64,
     deleting: bool,
     finalizer: bool,
+    /// No Job yet; one that is gone; one that is there.
+    #[expect(clippy::option_option, reason = "it is a state of three")]
     job: Option<Option<Value>>,
     pod: Option<Value>,
     progress: Option<Value>,
@@ -173,6 +175,7 @@ fn observed<'a>(
         clean_up: None,
         clean_up_refused: None,
         config_maps: config_maps(&moment.text),
+        written: None,
         resumed: None,
         now: created + jiff::SignedDuration::from_secs(moment.seconds),
         settings: &SETTINGS,

@@ -74,7 +74,8 @@ pub fn refusal(status: &Value) -> Option<String> {
 fn refused(place: &str, schema: &Value, value: &Value) -> Option<String> {
     let bound = |key: &str| schema[key].as_f64();
     let beyond = |what: &str, size: usize| {
-        let size = size as f64;
+        // Sizes of what fits into a status are small.
+        let size = f64::from(u32::try_from(size).unwrap_or(u32::MAX));
         let (least, most) = (bound(&format!("min{what}")), bound(&format!("max{what}")));
         let beyond =
             least.is_some_and(|least| size < least) || most.is_some_and(|most| size > most);

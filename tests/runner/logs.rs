@@ -101,6 +101,16 @@ fn a_runner_that_is_killed_leaves_the_log_so_far() {
 }
 
 #[test]
+fn of_a_flood_no_line_is_missing() {
+    let world = with_outputs(World::new().engine("seq 100000 >&2; echo '{}'"));
+    let ended = world.run();
+    assert_eq!(ended.outcome.phase, Phase::Succeeded);
+    let log = world.read("outputs/.dvre/hello-1/engine.log");
+    let numbers: Vec<usize> = log.lines().filter_map(|line| line.parse().ok()).collect();
+    assert!(numbers.into_iter().eq(1..=100_000));
+}
+
+#[test]
 fn no_secret_is_kept() {
     let cwl = "{cwlVersion: v1.2, class: CommandLineTool, baseCommand: \"true\", inputs: {key: string}, outputs: {}}";
     let world = World::new()
@@ -222,7 +232,8 @@ fn the_whole_error_output_of_a_step_stays(#[case] engine: &str) {
         .and_then(|(_, path)| path.strip_suffix(", beside the outputs"));
     let path = path.unwrap_or_else(|| panic!("{message}"));
     assert!(path.starts_with(".dvre/hello-1/steps/b/stderr-0"), "{path}");
-    let expected: String = (1..=10000).map(|n| format!("{n}\n")).collect();
+    let lines: Vec<String> = (1..=10000).map(|n| n.to_string()).collect();
+    let expected = lines.join("\n") + "\n";
     assert_eq!(
         world.read(&format!("outputs/{path}")),
         expected + "no sample 4\n"

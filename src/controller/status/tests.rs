@@ -252,6 +252,24 @@ fn a_running_run_tells_its_progress() {
 }
 
 #[test]
+fn progress_is_written_no_more_often_than_every_two_seconds() {
+    let workflow = hello();
+    let mut observed = running(&workflow);
+    observed.status = of(&observed).unwrap();
+    observed.written = Some(Duration::from_millis(500));
+    assert_eq!(pause(&observed, &observed.status), None, "nothing is new");
+    observed.progress = Some(progress(&json!({})));
+    let status = of(&observed).unwrap();
+    let left = pause(&observed, &status);
+    assert_eq!(left, Some(Duration::from_millis(1500)));
+    observed.written = Some(Duration::from_secs(2));
+    assert_eq!(pause(&observed, &status), None);
+    observed.written = Some(Duration::ZERO);
+    let over = super::status(&observed, &finish(Phase::Succeeded, Reason::Completed)).unwrap();
+    assert_eq!(pause(&observed, &over), None, "an end does not wait");
+}
+
+#[test]
 fn nothing_runs_in_a_run_that_ended_without_a_record() {
     let workflow = hello();
     let mut observed = running(&workflow);
