@@ -1,8 +1,8 @@
 //! Generated resources: whatever a schema admits, and much that it does not, comes to an end that its
 //! reader understands, and stops nobody else.
 //!
-//! `PROPTEST_CASES` says how many are made of each sort. What is found is kept in
-//! `proptest-regressions/`, and tried first from then on.
+//! `PROPTEST_CASES` says how many are made of each sort, `DVRE_SEED` which ones the test with a cluster
+//! makes.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -74,15 +74,21 @@ fn config_maps(text: &str) -> BTreeMap<String, Option<ConfigMap>> {
     BTreeMap::from([("present".to_owned(), Some(present))])
 }
 
+/// The Job of the current attempt.
+#[derive(Clone, Debug)]
+enum Attempt {
+    Never,
+    Gone,
+    There(Value),
+}
+
 /// What is known of a resource at some moment, beside the resource.
 #[derive(Clone, Debug)]
 struct Moment {
     seconds: i64,
     deleting: bool,
     finalizer: bool,
-    /// No Job yet; one that is gone; one that is there.
-    #[expect(clippy::option_option, reason = "it is a state of three")]
-    job: Option<Option<Value>>,
+    job: Attempt,
     pod: Option<Value>,
     progress: Option<Value>,
     trouble: Option<String>,
@@ -101,7 +107,7 @@ fn beginnings() -> impl Strategy<Value = Moment> {
             seconds,
             deleting: false,
             finalizer: false,
-            job: None,
+            job: Attempt::Never,
             pod: None,
             progress: None,
             trouble: None,
@@ -118,7 +124,11 @@ fn moments() -> impl Strategy<Value = Moment> {
         -5_i64..5000,
         any::<bool>(),
         any::<bool>(),
-        seldom(8, seldom(8, seen::job())),
+        prop_oneof![
+            2 => Just(Attempt::Never),
+            2 => Just(Attempt::Gone),
+            6 => seen::job().prop_map(Attempt::There),
+        ],
         seldom(7, seen::pod()),
         seldom(4, seen::progress()),
         seldom(2, name()),
@@ -144,9 +154,9 @@ fn observed<'a>(
 ) -> Observed<'a> {
     let created: jiff::Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
     let job = match &moment.job {
-        None => JobState::None,
-        Some(None) => JobState::Vanished,
-        Some(Some(job)) => JobState::Live(Arc::new(
+        Attempt::Never => JobState::None,
+        Attempt::Gone => JobState::Vanished,
+        Attempt::There(job) => JobState::Live(Arc::new(
             serde_json::from_value::<Job>(job.clone()).unwrap(),
         )),
     };
@@ -206,7 +216,7 @@ fn look(workflow: &DvreWorkflow, moment: &Moment) -> Result<(), TestCaseError> {
         }
         if written.attempt != current.attempt && written.job_name.is_none() {
             // The next attempt has no Job yet.
-            (moment.job, moment.pod) = (None, None);
+            (moment.job, moment.pod) = (Attempt::Never, None);
         }
         current = written;
     }
