@@ -55,8 +55,21 @@ fn is_doubtful(pod: Option<&Pod>, job: &Job, patience: Patience) -> bool {
     let active = job.status.as_ref().and_then(|status| status.active);
     match pod {
         None => over || late || patience.is_over && active > Some(0),
-        Some(pod) => !pod::is_over(pod) && (over || late && pod::running_since(pod).is_none()),
+        Some(pod) => {
+            !pod::is_over(pod) && (is_finished(job) || late && pod::running_since(pod).is_none())
+        }
     }
+}
+
+/// Whether no pod of the Job runs any more; one that is on its way to its end may have some.
+fn is_finished(job: &Job) -> bool {
+    let conditions = job
+        .status
+        .as_ref()
+        .and_then(|status| status.conditions.as_ref());
+    conditions.into_iter().flatten().any(|condition| {
+        condition.status == "True" && matches!(condition.type_.as_str(), "Complete" | "Failed")
+    })
 }
 
 /// The runner's record, from the termination message or, where it did not fit there, from the log.
@@ -146,22 +159,22 @@ mod tests {
     }
 
     #[rstest]
-    #[case::running(json!({"running": {"startedAt": "2026-01-01T00:00:02Z"}}), LATE, false, false)]
-    #[case::running_although_its_job_is_over(json!({"running": {"startedAt": "2026-01-01T00:00:02Z"}}), LATE, true, true)]
-    #[case::waiting(json!({"waiting": {}}), WAITED, false, false)]
-    #[case::waiting_for_long(json!({"waiting": {}}), LATE, false, true)]
-    #[case::over(json!({"terminated": {"exitCode": 0}}), LATE, true, false)]
+    #[case::running(json!({"running": {"startedAt": "2026-01-01T00:00:02Z"}}), LATE, None, false)]
+    #[case::running_although_its_job_is_over(json!({"running": {"startedAt": "2026-01-01T00:00:02Z"}}), LATE, Some("Failed"), true)]
+    #[case::being_ended(json!({"running": {"startedAt": "2026-01-01T00:00:02Z"}}), LATE, Some("FailureTarget"), false)]
+    #[case::waiting(json!({"waiting": {}}), WAITED, None, false)]
+    #[case::waiting_for_long(json!({"waiting": {}}), LATE, None, true)]
+    #[case::over(json!({"terminated": {"exitCode": 0}}), LATE, Some("Complete"), false)]
     fn what_would_end_a_run_is_asked_once_more(
         #[case] state: Value,
         #[case] patience: Patience,
-        #[case] over: bool,
+        #[case] told: Option<&str>,
         #[case] expected: bool,
     ) {
-        let conditions = if over {
-            json!([{"type": "Failed", "status": "True"}])
-        } else {
-            json!([])
-        };
+        let conditions: Vec<Value> = told
+            .iter()
+            .map(|told| json!({"type": told, "status": "True"}))
+            .collect();
         let job = job(json!({"status": {"conditions": conditions}}));
         let pod = pod(&runner(&state));
         assert_eq!(is_doubtful(Some(&pod), &job, patience), expected);

@@ -10,8 +10,9 @@ use super::folder::Folder;
 pub const ENGINE_LOG: &str = "engine.log";
 const OLDER: &str = "engine.log.1";
 const LAST: &str = "engine.log.2";
-/// The free space is looked at each time that so much was written.
+/// The free space is looked at again after so many bytes, or after a part of what is free.
 const LOOK_AGAIN: u64 = 1 << 20;
+const PART: u64 = 4;
 
 /// The sizes of the files, in bytes.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +44,7 @@ pub struct EngineFile {
     begun: u32,
     /// Bytes of the log so far.
     total: u64,
-    /// When `total` gets here, the free space is looked at.
+    /// When `total` gets beyond this, the free space is looked at.
     look: u64,
     dirty: bool,
 }
@@ -73,8 +74,8 @@ impl EngineFile {
     /// Adds whole lines to the log.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         let length = bytes.len() as u64;
-        if self.total >= self.look {
-            self.look_at_space()?;
+        if self.total + length > self.look {
+            self.look_at_space(length)?;
         }
         if length > self.room {
             self.next()?;
@@ -95,15 +96,11 @@ impl EngineFile {
     }
 
     /// Outputs need room as well: the log never takes more than what it leaves free.
-    fn look_at_space(&mut self) -> io::Result<()> {
-        self.look = self.total + LOOK_AGAIN;
+    fn look_at_space(&mut self, length: u64) -> io::Result<()> {
         let most = self.sizes.first + 2 * self.sizes.other;
-        if self.folder.free()? < self.total.min(most) {
-            return Err(io::Error::new(
-                io::ErrorKind::StorageFull,
-                "the space that is left is for the outputs",
-            ));
-        }
+        let taken = (self.total + length).min(most);
+        let free = self.folder.free(taken + length)?;
+        self.look = self.total + length.max(LOOK_AGAIN.min(free / PART));
         Ok(())
     }
 

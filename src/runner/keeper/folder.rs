@@ -84,10 +84,17 @@ impl Folder {
             .collect())
     }
 
-    /// The bytes that are free for us on its volume.
-    pub fn free(&self) -> io::Result<u64> {
+    /// The bytes that are free for us on its volume: an error when they are less than `wanted`.
+    pub fn free(&self, wanted: u64) -> io::Result<u64> {
         let volume = at::fstatvfs(&self.handle)?;
-        Ok(volume.f_bavail.saturating_mul(volume.f_frsize))
+        let free = volume.f_bavail.saturating_mul(volume.f_frsize);
+        if free < wanted {
+            return Err(io::Error::new(
+                io::ErrorKind::StorageFull,
+                "the space that is left is for the outputs",
+            ));
+        }
+        Ok(free)
     }
 
     /// Makes the names in it last through a crash of the node.

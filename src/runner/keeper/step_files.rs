@@ -62,6 +62,8 @@ impl StepFiles {
         if failed.size() == 0 || self.count >= MOST {
             return Ok(None);
         }
+        // Outputs need room as well.
+        self.folder.free(2 * failed.size() as u64)?;
         self.count += 1;
         let tries = self.tries.entry(failed.job.clone()).or_default();
         *tries += 1;
