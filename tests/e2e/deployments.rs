@@ -38,6 +38,12 @@ pub struct Place {
     pub engine: &'static str,
 }
 
+/// The same for a single attempt.
+pub fn once(mut spec: Value) -> Value {
+    spec["retry"] = serde_json::json!({ "policy": "Never" });
+    spec
+}
+
 impl Place {
     pub fn new(spec: Value) -> Self {
         Self {

@@ -8,7 +8,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
 
-use super::Place;
+use super::{Place, once};
 use crate::namespace::in_time;
 use crate::sandbox::Sandbox;
 use crate::verdict::failed;
@@ -135,7 +135,7 @@ async fn a_daemon_elsewhere_works_and_keeps_nothing() {
     daemon.has_containers(false).await;
     // Nobody is told: only the clean-up can know of this one.
     sandbox
-        .submit_spec("killed", place.shell("sleep 600"))
+        .submit_spec("killed", once(place.shell("sleep 600")))
         .await;
     sandbox.in_step("killed").await;
     daemon.has_containers(true).await;

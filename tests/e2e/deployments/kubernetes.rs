@@ -8,7 +8,7 @@ use kube::ResourceExt;
 use kube::api::{DeleteParams, ListParams};
 use serde_json::{Value, json};
 
-use super::Place;
+use super::{Place, once};
 use crate::sandbox::Sandbox;
 use crate::verdict::{failed, succeeded};
 
@@ -129,7 +129,7 @@ async fn a_step_that_takes_too_much_memory_in_its_pod() {
 #[ignore = "needs a cluster with the operator: make e2e"]
 async fn step_pods_of_a_killed_runner_go() {
     let sandbox = Sandbox::new("k8s-kill").await;
-    let spec = kubernetes(&json!({})).shell("sleep 600");
+    let spec = once(kubernetes(&json!({})).shell("sleep 600"));
     sandbox.submit_spec("killed", spec).await;
     sandbox.in_step("killed").await;
     let pod = sandbox.pod("killed", "the runner's pod", |_| true).await;

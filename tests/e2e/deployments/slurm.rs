@@ -10,7 +10,7 @@ use kube::api::{AttachParams, DeleteParams, ListParams};
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
 
-use super::Place;
+use super::{Place, once};
 use crate::namespace::in_time;
 use crate::sandbox::Sandbox;
 use crate::verdict::{assert_text, failed, output, succeeded};
@@ -183,7 +183,7 @@ async fn a_runner_that_is_killed_leaves_no_slurm_job() {
     let sandbox = Sandbox::new("slurm-kill").await;
     let slurm = Slurm::new(&sandbox).await;
     sandbox
-        .submit_spec("killed", slurm.place(&json!({})).shell("sleep 600"))
+        .submit_spec("killed", once(slurm.place(&json!({})).shell("sleep 600")))
         .await;
     slurm
         .until("the job runs", "squeue -h -t R", |text| !text.is_empty())
