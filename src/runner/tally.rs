@@ -312,9 +312,6 @@ fn record(step: &Step) -> StepRecord {
     }
     if let Some(failed) = &step.failed {
         record.exit_code = Some(failed.exit_code);
-        if record.phase == StepPhase::Failed {
-            record.message = failed.last_words();
-        }
     }
     record
 }

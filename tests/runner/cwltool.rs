@@ -117,7 +117,9 @@ fn a_step_fails(
             .map(|step| &step.phase)
             .filter(failed)
             .count(),
-        1
+        1,
+        "{}",
+        ended.log
     );
 }
 
@@ -172,7 +174,12 @@ fn a_secret_is_hidden_from_log_and_message() {
     let ended = world.run();
     assert_eq!(
         ended.outcome.message,
-        "step / failed with exit code 3: key [redacted]"
+        "step / failed with exit code 3: key [redacted]; \
+         more in .dvre/hello-1/steps/stderr-0.log, beside the outputs"
+    );
+    assert_eq!(
+        world.read("outputs/.dvre/hello-1/steps/stderr-0.log"),
+        "key [redacted]\n"
     );
     assert!(!ended.log.contains("hunter2"), "{}", ended.log);
 }
@@ -227,7 +234,8 @@ fn a_run_that_has_failed_ends_though_cwltool_does_not() {
     );
     assert_eq!(
         ended.outcome.message,
-        "Cannot connect to the Docker daemon at x"
+        "Cannot connect to the Docker daemon at x; \
+         more in .dvre/hello-1/engine.log, beside the outputs"
     );
     assert_eq!(ended.outcome.failed_step.as_deref(), Some("/a"));
     assert!(ended.took < Duration::from_secs(20), "{:?}", ended.took);

@@ -78,6 +78,24 @@ fn a_step_that_failed_has_the_last_words_of_its_command() {
 }
 
 #[test]
+fn a_step_to_blame_has_failed_though_the_engine_does_not_say_so() {
+    let end = |events: &[&str], phase| {
+        let step = tally(events).final_steps(phase, now()).remove(1);
+        (step.phase, step.message)
+    };
+    let error = r#"{"event":"error","kind":"StepFailed","message":"no output x","step":"/b"}"#;
+    let failed = |words: &str| (StepPhase::Failed, Some(words.to_owned()));
+    assert_eq!(end(&[STEPS, B_RUNS, B_EXIT], Phase::Failed), failed("boom"));
+    assert_eq!(
+        end(&[STEPS, B_RUNS, error], Phase::Failed),
+        failed("no output x")
+    );
+    let other = (StepPhase::Cancelled, None);
+    assert_eq!(end(&[STEPS, B_RUNS], Phase::Failed), other);
+    assert_eq!(end(&[STEPS, B_RUNS, B_EXIT], Phase::Cancelled), other);
+}
+
+#[test]
 fn progress_says_little_of_failed_steps() {
     let names: Vec<String> = (0..50).map(|n| format!("/s{n}")).collect();
     let mut tally = tally(&[&serde_json::json!({"event": "workflow", "steps": names}).to_string()]);

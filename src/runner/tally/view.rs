@@ -74,27 +74,21 @@ impl Tally {
     #[must_use]
     pub fn steps(&self) -> Vec<StepRecord> {
         let mut steps: Vec<StepRecord> = self.steps.iter().map(record).collect();
-        if let Some(error) = &self.error
-            && let Some(index) = error.step.as_ref().and_then(|step| self.index.get(step))
-            && let Some(step) = steps.get_mut(*index)
-            && step.phase == StepPhase::Failed
-            && !error.message.is_empty()
-        {
-            // No command of it failed, or none said a word.
-            let told = || cut(&clean(&error.message), MESSAGE_LIMIT).to_owned();
-            step.message.get_or_insert_with(told);
-        }
+        self.tell_why(&mut steps);
         steps
     }
 
     /// The steps when the run has ended in `phase`: none is left waiting or running.
     #[must_use]
     pub fn final_steps(&self, phase: Phase, now: Timestamp) -> Vec<StepRecord> {
-        let mut steps = self.steps();
-        for step in &mut steps {
+        let mut steps: Vec<StepRecord> = self.steps.iter().map(record).collect();
+        for (step, own) in steps.iter_mut().zip(&self.steps) {
+            let to_blame = || own.failed.is_some() || self.error_of(step).is_some();
             step.phase = match (step.phase, phase) {
                 (StepPhase::Running, Phase::Succeeded) => StepPhase::Succeeded,
                 (StepPhase::Pending, Phase::Succeeded) => StepPhase::Skipped,
+                // An engine that gives up may not say that the step is over.
+                (StepPhase::Running, Phase::Failed) if to_blame() => StepPhase::Failed,
                 (StepPhase::Running | StepPhase::Pending, _) => StepPhase::Cancelled,
                 (ended, _) => ended,
             };
@@ -102,7 +96,25 @@ impl Tally {
                 step.completion_time.get_or_insert(now);
             }
         }
+        self.tell_why(&mut steps);
         steps
+    }
+
+    /// Adds to steps that failed the last words of their command, else what the engine said.
+    fn tell_why(&self, steps: &mut [StepRecord]) {
+        for (step, own) in steps.iter_mut().zip(&self.steps) {
+            if step.phase == StepPhase::Failed {
+                let command = own.failed.as_ref().and_then(FailedCommand::last_words);
+                let engine = || self.error_of(step).map(|error| clean(&error.message));
+                let words = command.or_else(engine).filter(|words| !words.is_empty());
+                step.message = words.map(|words| cut(&words, MESSAGE_LIMIT).to_owned());
+            }
+        }
+    }
+
+    fn error_of(&self, step: &StepRecord) -> Option<&EngineError> {
+        let error = self.error.as_ref();
+        error.filter(|error| error.step.as_ref() == Some(&step.name))
     }
 
     /// All jobs in the order of their steps and starts, when the run has ended.
