@@ -183,19 +183,7 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Sink(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Sink {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::runner::testing::Sink;
 
     fn passed(input: &[u8], secret: &str) -> (String, Vec<u8>) {
         let (sink, mut seen) = (Sink::default(), Vec::new());

@@ -1,7 +1,9 @@
-//! A folder of its own for each test.
+//! What tests of the runner share: a folder of its own for each, and an end for what a log says.
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// Removed with all it holds when dropped.
 pub struct Folder(PathBuf);
@@ -33,4 +35,19 @@ pub fn folder(name: &str) -> Folder {
     let path = std::env::temp_dir().join(format!("dvre-{name}-{}-{number}", std::process::id()));
     std::fs::create_dir_all(&path).unwrap();
     Folder(path)
+}
+
+/// Keeps all that is written to it.
+#[derive(Clone, Default)]
+pub struct Sink(pub Arc<Mutex<Vec<u8>>>);
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -1,25 +1,10 @@
 use std::fs;
-use std::io::Write;
 use std::os::unix::fs::symlink;
-use std::sync::Mutex;
 
 use super::*;
 use crate::runner::testing;
 
 const PATIENCE: Duration = Duration::from_mins(1);
-
-#[derive(Clone, Default)]
-struct Sink(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 fn attempt(place: &testing::Folder, number: i32) -> Attempt {
     Attempt {
@@ -30,7 +15,7 @@ fn attempt(place: &testing::Folder, number: i32) -> Attempt {
 }
 
 fn keep(attempt: Attempt, lines: &str) -> (Kept, String) {
-    let sink = Sink::default();
+    let sink = testing::Sink::default();
     let keeper = Keeper::start(attempt, Log::new(Box::new(sink.clone())));
     keeper.lines(lines.as_bytes());
     keeper.failed(FailedJob {
