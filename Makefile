@@ -18,7 +18,7 @@ demo: ## Everything from a fresh checkout: cluster, images, operator, a first wo
 	@hack/demo
 
 .PHONY: test
-test: check unit plugin-test e2e chaos-fast ## All tests, end-to-end ones included; what CI runs
+test: check unit plugin-test learn-test e2e chaos-fast ## All tests, end-to-end ones included; what CI runs
 
 .PHONY: check
 check: ## Format, lints, licences, docs, chart and generated files; no cluster
@@ -31,6 +31,10 @@ unit: ## Tests that need no cluster
 .PHONY: plugin-test
 plugin-test: ## Tests of the StreamFlow plugin against the real engine
 	@runner/plugin/test
+
+.PHONY: learn-test
+learn-test: ## Tests of the active-learning command and its templates, with the real scikit-learn
+	@runner/learn/test
 
 .PHONY: e2e
 e2e: deploy ## Tests against the cluster: API server, examples and every class of failure
