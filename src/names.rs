@@ -151,7 +151,9 @@ fn shorten(name: &str, limit: usize) -> String {
 }
 
 /// The first `length` hexadecimal digits of a text's SHA-256.
-fn digest(text: &str, length: usize) -> String {
+/// So many hexadecimal digits that follow from a text.
+#[must_use]
+pub fn digest(text: &str, length: usize) -> String {
     hexadecimal(&Sha256::digest(text.as_bytes()), length)
 }
 
