@@ -157,7 +157,9 @@ pub fn digest(text: &str, length: usize) -> String {
     hexadecimal(&Sha256::digest(text.as_bytes()), length)
 }
 
-fn hexadecimal(bytes: &[u8], length: usize) -> String {
+/// The first so many hexadecimal digits of bytes, 64 at most.
+#[must_use]
+pub fn hexadecimal(bytes: &[u8], length: usize) -> String {
     let mut hex = String::with_capacity(64);
     for byte in bytes {
         // Writing to a String never fails.

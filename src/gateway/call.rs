@@ -118,11 +118,7 @@ async fn read(body: Body, limit: &usize, seconds: u64) -> Result<Vec<u8>, Fault>
         ))),
         Ok(Ok(bytes)) => Ok(bytes.to_vec()),
         Ok(Err(error)) => {
-            use std::error::Error;
-            if error
-                .source()
-                .is_some_and(|source| source.is::<http_body_util::LengthLimitError>())
-            {
+            if error.into_inner().is::<http_body_util::LengthLimitError>() {
                 return Err(Fault::too_large(format!(
                     "the body has more than {limit} bytes: put large data on a volume, and name it in the inputs"
                 )));

@@ -97,7 +97,9 @@ impl Claims {
         let project = project.ok_or_else(|| Fault::identity("project_id is required"))?;
         let claimed = self.claimed_role()?;
         let role = match &caller.authority {
-            Authority::Claims { .. } | Authority::Cluster => claimed.unwrap_or(Role::Contributor),
+            Authority::Claims { .. } => claimed.unwrap_or(Role::Contributor),
+            // The cluster decides; a role is no more than what is shown.
+            Authority::Cluster => claimed.unwrap_or(Role::Coordinator),
             Authority::Projects(roles) => {
                 let role = roles.in_project(project).ok_or_else(|| {
                     Fault::forbidden(format!("Permission denied: no role in project '{project}'"))

@@ -25,7 +25,7 @@ impl Document {
     pub fn accept(sent: &Value) -> Result<Self, Fault> {
         match sent {
             Value::Object(cwl) => Ok(Self::new(cwl.clone())),
-            Value::String(text) if !text.is_empty() => Ok(cwl::read_object(text, "cwl_workflow")
+            Value::String(text) if !text.is_empty() => Ok(cwl::read_document("cwl_workflow", text)
                 .map_or_else(
                     |problem| Self {
                         cwl: Map::from_iter([("text".to_owned(), json!(text))]),

@@ -31,6 +31,7 @@ impl Fault {
     }
 
     /// What the caller says of itself is wrong, in the words of the original server.
+    #[must_use]
     pub fn identity(rule: &str) -> Self {
         Self::bad(format!("Request validation error: {rule}"))
     }
@@ -66,6 +67,7 @@ impl Fault {
     }
 
     /// The caller asks too often.
+    #[must_use]
     pub fn too_many(seconds: u32) -> Self {
         Self {
             retry_after: Some(seconds),
@@ -136,6 +138,8 @@ impl From<kube::Error> for Fault {
             409 => Self::conflict("the workflow was changed at the same time: try again"),
             413 => Self::too_large("the workflow is too large for the cluster"),
             400 | 422 => Self::bad(status.message.clone()),
+            // A long list that others changed while it was read.
+            410 => Self::unavailable("the list changed while it was read: try again"),
             429 | 500..=599 => {
                 tracing::warn!(
                     code = status.code,

@@ -127,10 +127,7 @@ async fn digested(response: Response, known: Option<&HeaderValue>) -> Response {
     let Ok(bytes) = to_bytes(body, DIGESTED).await else {
         return Fault::too_large("the answer is too large: ask for one project").into_response();
     };
-    let digest: String = Sha1::digest(&bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let digest = crate::names::hexadecimal(&Sha1::digest(&bytes), 40);
     let Ok(tag) = HeaderValue::from_str(&format!("\"{digest}\"")) else {
         return Response::from_parts(parts, Body::from(bytes));
     };

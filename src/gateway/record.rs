@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::run::{Meta, Run, time};
+use super::sessions::Session;
 use super::store::Row;
 use crate::api::Phase;
 
@@ -52,13 +53,13 @@ pub fn al_config(record: &Map<String, Value>) -> Map<String, Value> {
 /// How samples are chosen, by these settings.
 #[must_use]
 pub fn strategy(config: &Map<String, Value>) -> String {
-    let mut names = ["query_strategy", "queryStrategy"].iter();
-    let named = names.find_map(|name| config.get(*name)?.as_str());
+    let mut keys = ["query_strategy", "queryStrategy"].iter();
+    let named = keys.find_map(|key| config.get(*key)?.as_str());
     named.unwrap_or("uncertainty_sampling").to_owned()
 }
 
-/// Adds fields to a record.
-fn extend(record: &mut Value, more: Value) {
+/// Adds fields to an object.
+pub fn extend(record: &mut Value, more: Value) {
     if let (Value::Object(record), Value::Object(more)) = (record, more) {
         record.extend(more);
     }
@@ -68,18 +69,18 @@ fn extend(record: &mut Value, more: Value) {
 #[must_use]
 pub fn whole(run: &Run) -> Value {
     let metadata = &run.metadata;
-    let seen = run.status.clone().unwrap_or_default();
-    let phase = seen.phase.unwrap_or(Phase::Pending);
+    let now = run.status.clone().unwrap_or_default();
+    let phase = now.phase.unwrap_or(Phase::Pending);
     let ends = run.spec.cancel == Some(true) && !phase.is_final();
     let stage = if ends {
         "terminated"
     } else {
         stage(metadata, phase.as_str())
     };
-    let reason = seen.reason.map(|reason| reason.as_str());
+    let reason = now.reason.map(crate::api::Reason::as_str);
     let why = metadata
         .problem()
-        .or(seen.message.as_deref())
+        .or(now.message.as_deref())
         .unwrap_or_default();
     let error = (phase == Phase::Failed).then(|| match reason {
         Some(reason) => format!("{reason}: {why}"),
@@ -89,29 +90,29 @@ pub fn whole(run: &Run) -> Value {
         "workflow_id": metadata.name,
         "status": status(phase.as_str()),
         "created_at": metadata.created_at(),
-        "output": seen.outputs.as_ref().map(|outputs| Value::Object(outputs.clone()).to_string()),
-        "outputs": seen.outputs,
+        "output": now.outputs.as_ref().map(|outputs| Value::Object(outputs.clone()).to_string()),
+        "outputs": now.outputs,
         "error": error,
         "phase": stage,
-        "execution_engine": seen.execution_engine.as_deref().unwrap_or(ENGINE),
+        "execution_engine": now.execution_engine.as_deref().unwrap_or(ENGINE),
         "deployment": run.spec.deployment.clone().unwrap_or_else(crate::api::default_deployment),
         "execution_model": MODEL,
         "reason": reason,
-        "message": seen.message,
-        "progress": seen.progress,
-        "steps": seen.steps,
+        "message": now.message,
+        "progress": now.progress,
+        "steps": now.steps,
         "is_dal_workflow": metadata.learns(),
     });
     for (field, at) in [
-        ("started_at", &seen.start_time),
-        ("completed_at", &seen.completion_time),
+        ("started_at", &now.start_time),
+        ("completed_at", &now.completion_time),
     ] {
         if at.is_some() {
             extend(&mut record, json!({ field: time(at.as_ref()) }));
         }
     }
     if phase == Phase::Cancelled {
-        let at = time(seen.completion_time.as_ref());
+        let at = time(now.completion_time.as_ref());
         extend(&mut record, json!({ "terminated_at": at }));
     }
     if let Some(project) = metadata.project() {
@@ -123,7 +124,7 @@ pub fn whole(run: &Run) -> Value {
             "template_type": metadata.template(),
             "al_config": al_config(&metadata.record()),
             "execution_complete": phase == Phase::Succeeded,
-            "coordination_paths_prepared": seen.job_name.is_some(),
+            "coordination_paths_prepared": now.job_name.is_some(),
             "execution_location": "server_side",
             "client_files_expected": CLIENT_FILES,
         });
@@ -137,7 +138,7 @@ pub fn whole(run: &Run) -> Value {
             json!({ "active_sessions": ids.len(), "sessions": ids }),
         );
         if metadata.learns() {
-            let sessions: Vec<_> = sessions.iter().map(|session| session.brief()).collect();
+            let sessions: Vec<_> = sessions.iter().map(Session::brief).collect();
             extend(&mut record, json!({ "dal_sessions": sessions }));
         }
     }

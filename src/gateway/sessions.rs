@@ -7,8 +7,11 @@ use super::run::Run;
 
 /// Output with what a round has measured, as JSON.
 const METRICS: &str = "metrics";
+/// Output with the samples that a round has chosen, as JSON.
+const CHOSEN: &str = "query_samples";
 
-/// A querying session.
+/// A querying session, in the fields that clients read.
+#[expect(clippy::struct_field_names, reason = "the names are the API's")]
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Session {
     /// Its id.
@@ -70,17 +73,25 @@ impl Session {
 /// What the run of a workflow has measured; none before it has.
 #[must_use]
 pub fn metrics(run: &Run) -> Option<Value> {
-    let outputs = run.status.as_ref()?.outputs.as_ref()?;
-    let contents = outputs.get(METRICS)?.get("contents")?.as_str()?;
-    let metrics: Value = serde_json::from_str(contents).ok()?;
-    metrics.is_object().then_some(metrics)
+    content(run, METRICS).filter(Value::is_object)
 }
 
-/// The samples that the run has chosen, as far as its metrics name them.
+/// The samples that the run has chosen, where they are few enough to stand in its status.
 #[must_use]
 pub fn queried(run: &Run) -> Vec<Value> {
-    let metrics = metrics(run).unwrap_or_default();
-    let chosen = metrics.get("queried").and_then(Value::as_array);
-    let sample = |index: &Value| json!({ "sample_id": index, "uncertainty": null });
-    chosen.into_iter().flatten().map(sample).collect()
+    let chosen = content(run, CHOSEN).unwrap_or_default();
+    let sample = |sample: &Value| json!({ "sample_id": sample.get("original_index"), "uncertainty": sample.get("uncertainty") });
+    chosen
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(sample)
+        .collect()
+}
+
+/// The content of an output, a small file of JSON.
+fn content(run: &Run, output: &str) -> Option<Value> {
+    let outputs = run.status.as_ref()?.outputs.as_ref()?;
+    let contents = outputs.get(output)?.get("contents")?.as_str()?;
+    serde_json::from_str(contents).ok()
 }

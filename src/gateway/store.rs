@@ -191,8 +191,8 @@ impl<'a> Store<'a> {
         Ok(())
     }
 
-    /// Changes a workflow in one step: `change` makes a merge patch of what there is, and is asked again
-    /// where somebody else was faster.
+    /// Changes a workflow in one step: `change` makes a merge patch of what there is, with some metadata, and
+    /// is asked again where somebody else was faster.
     pub async fn change<T>(
         &self,
         id: &str,
@@ -202,7 +202,10 @@ impl<'a> Store<'a> {
         for _ in 0..TRIES {
             let run = self.get(id).await?;
             let (mut patch, answer) = change(&run)?;
-            patch["metadata"]["resourceVersion"] = json!(run.metadata.resource_version);
+            if let Some(Value::Object(metadata)) = patch.get_mut("metadata") {
+                let version = json!(run.metadata.resource_version);
+                metadata.insert("resourceVersion".to_owned(), version);
+            }
             let patch = Patch::Merge(patch);
             match self
                 .api()

@@ -85,7 +85,8 @@ impl Template {
         let about: About = serde_yaml::from_str(file(DESCRIPTION)?)
             .map_err(|error| format!("{DESCRIPTION}: {error}"))?;
         let text = file(&about.cwl)?;
-        let document = cwl::read_object(text, &about.cwl).map_err(|problem| problem.to_string())?;
+        let document =
+            cwl::read_document(&about.cwl, text).map_err(|problem| problem.to_string())?;
         let image = match &about.image {
             None => None,
             Some(name) => {
@@ -320,5 +321,26 @@ outputs: {}
         };
         assert!(wrong("name: train", "nme: train").contains("template.yaml"));
         assert!(wrong("train.cwl", "other.cwl").contains("no file other.cwl"));
+    }
+
+    #[test]
+    fn the_templates_that_come_along_can_be_read() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
+        let images = [("sklearn".to_owned(), "example/learn:1".to_owned())];
+        let templates = read_folder(&folder, &images).unwrap();
+        assert_eq!(
+            templates.keys().collect::<Vec<_>>(),
+            ["modal_run", "train_query"]
+        );
+        for template in templates.values() {
+            assert!(template.cwl.contains_key("cwlVersion"));
+            assert_eq!(template.image.as_deref(), Some("example/learn:1"));
+            let document = Value::Object(template.cwl.clone()).to_string();
+            assert!(
+                document.contains("example/learn:1"),
+                "{}",
+                template.about.name
+            );
+        }
     }
 }

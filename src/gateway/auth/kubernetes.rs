@@ -26,7 +26,19 @@ const LONGEST: usize = 16 << 10;
 /// Asks the API server whose tokens they are.
 pub struct Reviews {
     client: Client,
-    known: Mutex<HashMap<[u8; 32], (Instant, Option<Caller>)>>,
+    known: Mutex<HashMap<Digested, (Instant, Review)>>,
+}
+
+/// A token's digest: tokens themselves are not kept.
+type Digested = [u8; 32];
+
+/// What the API server said of a token.
+#[derive(Clone)]
+enum Review {
+    /// Whose it is.
+    Of(Box<Caller>),
+    /// Nobody's.
+    Refused,
 }
 
 impl Reviews {
@@ -45,26 +57,30 @@ impl Reviews {
         if token.len() > LONGEST {
             return Err(refused());
         }
-        // Tokens themselves are not kept.
-        let digest: [u8; 32] = Sha256::digest(token).into();
-        if let Some(known) = self.known(&digest) {
-            return known.ok_or_else(refused);
-        }
-        let caller = match self.review(token).await? {
-            Some(user) => Some(self.impersonate(&user)?),
-            None => None,
+        let digest: Digested = Sha256::digest(token).into();
+        let review = if let Some(known) = self.known(&digest) {
+            known
+        } else {
+            let review = match self.review(token).await? {
+                Some(user) => Review::Of(Box::new(self.impersonate(&user)?)),
+                None => Review::Refused,
+            };
+            self.keep(digest, review.clone());
+            review
         };
-        self.keep(digest, caller.clone());
-        caller.ok_or_else(refused)
+        match review {
+            Review::Of(caller) => Ok(*caller),
+            Review::Refused => Err(refused()),
+        }
     }
 
-    fn known(&self, digest: &[u8; 32]) -> Option<Option<Caller>> {
+    fn known(&self, digest: &Digested) -> Option<Review> {
         let known = self.known.lock().ok()?;
-        let (since, caller) = known.get(digest)?;
-        (since.elapsed() < FRESH).then(|| caller.clone())
+        let (since, review) = known.get(digest)?;
+        (since.elapsed() < FRESH).then(|| review.clone())
     }
 
-    fn keep(&self, digest: [u8; 32], caller: Option<Caller>) {
+    fn keep(&self, digest: Digested, review: Review) {
         let Ok(mut known) = self.known.lock() else {
             return;
         };
@@ -72,7 +88,7 @@ impl Reviews {
             known.retain(|_, (since, _)| since.elapsed() < FRESH);
         }
         if known.len() < KEPT {
-            known.insert(digest, (Instant::now(), caller));
+            known.insert(digest, (Instant::now(), review));
         }
     }
 

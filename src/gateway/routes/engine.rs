@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::streamflow::Answer;
 use crate::gateway::call::Call;
 use crate::gateway::fault::Fault;
+use crate::gateway::record::extend;
 use crate::gateway::sessions::Session;
 use crate::gateway::store::Row;
 
@@ -56,7 +57,7 @@ pub async fn sessions(call: Call) -> Answer {
     let projects: BTreeSet<_> = sessions.iter().map(|session| &session.project_id).collect();
     let items = sessions.iter().map(|session| {
         let mut item = listed(session);
-        item["project_id"] = json!(session.project_id);
+        extend(&mut item, json!({ "project_id": session.project_id }));
         item
     });
     Ok(Json(json!({
@@ -90,24 +91,27 @@ pub async fn session(Path((project, session)): Path<(String, String)>, call: Cal
         .ok_or_else(|| Fault::not_found("Session not found"))?;
     let mut answer =
         serde_json::to_value(&session).map_err(|error| Fault::internal(error.to_string()))?;
-    answer["session_type"] = json!(if session.is_dal_session {
+    let kind = if session.is_dal_session {
         "DAL"
     } else {
         "standard"
-    });
+    };
+    extend(&mut answer, json!({ "session_type": kind }));
     if session.is_dal_session {
-        answer["template_features"] = json!({
+        let features = json!({
             "modAL_integration": false, "scikit_learn_backend": true, "enhanced_accuracy": true,
             "template_version": "v1.2",
         });
+        extend(&mut answer, json!({ "template_features": features }));
     }
     if let Some(labelled) = session.labeled_data_count {
         let queried = u64::from(session.query_count) * u64::from(session.current_round);
-        answer["sample_progress"] = json!({
+        let progress = json!({
             "queried_count": queried,
             "labeled_count": labelled,
             "completion_percentage": (labelled * 100).checked_div(queried).unwrap_or_default().min(100),
         });
+        extend(&mut answer, json!({ "sample_progress": progress }));
     }
     Ok(Json(answer))
 }

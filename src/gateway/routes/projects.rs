@@ -15,13 +15,14 @@ use crate::words::show;
 pub async fn status(Path(id): Path<String>, call: Call) -> Answer {
     let run = call.store().get(&id).await?;
     let record = record::whole(&run);
+    let field = |name: &str| record.get(name).cloned().unwrap_or_default();
     // The project's front-end compares in lower case.
-    let status = record["status"].as_str().unwrap_or_default().to_lowercase();
+    let status = field("status").as_str().unwrap_or_default().to_lowercase();
     Ok(Json(json!({
         "workflow_id": id,
         "status": status,
+        "error": field("error"),
         "details": record,
-        "error": record["error"],
     })))
 }
 

@@ -96,15 +96,14 @@ pub async fn submit_to_project(call: Call) -> Answer {
     } else {
         None
     };
-    let document = match template {
-        Some(template) => template.document(),
-        None => {
-            let sent = call.body.get("cwl_workflow");
-            let sent = sent
-                .filter(|sent| !is_nothing(sent))
-                .ok_or_else(|| Fault::bad("cwl_workflow is required (or use_dal_template=true)"))?;
-            Document::require(sent)?
-        }
+    let document = if let Some(template) = template {
+        template.document()
+    } else {
+        let sent = call.body.get("cwl_workflow");
+        let sent = sent
+            .filter(|sent| !is_nothing(sent))
+            .ok_or_else(|| Fault::bad("cwl_workflow is required (or use_dal_template=true)"))?;
+        Document::require(sent)?
     };
     let learns = document.learns;
     let deployment = call.deployment()?;
@@ -135,8 +134,9 @@ pub async fn submit_to_project(call: Call) -> Answer {
         "client_role": "cwltool_execution_with_local_data",
     });
     if let Some(template) = template {
-        answer["dal_template_used"] = json!(template.about.name);
-        answer["dal_features"] = super::templates::features(&call.templates);
+        let features = super::templates::features(&call.templates);
+        let more = json!({ "dal_template_used": template.about.name, "dal_features": features });
+        record::extend(&mut answer, more);
     }
     Ok(Json(answer))
 }
@@ -162,7 +162,10 @@ pub async fn list(call: Call) -> Answer {
         "workflows": shown,
     });
     if only {
-        answer["filter_applied"] = json!("DAL workflows only");
+        record::extend(
+            &mut answer,
+            json!({ "filter_applied": "DAL workflows only" }),
+        );
     }
     Ok(Json(answer))
 }

@@ -7,13 +7,13 @@ use axum::extract::State;
 use serde_json::{Map, Value, json};
 
 use crate::gateway::Gateway;
-use crate::gateway::record::{CLIENT_FILES, MODEL};
+use crate::gateway::record::{CLIENT_FILES, MODEL, extend};
 use crate::gateway::template::{Template, Templates, choices};
 
 /// `GET /dal/templates`
 pub async fn info(State(gateway): State<Arc<Gateway>>) -> Json<Value> {
     let mut info = features(&gateway.templates());
-    info["execution_architecture"] = json!({
+    let architecture = json!({
         "model": MODEL,
         "server_role": {
             "engine": "streamflow",
@@ -32,6 +32,7 @@ pub async fn info(State(gateway): State<Arc<Gateway>>) -> Json<Value> {
         "supported_workflows": ["dal_train_query", "modal_run"],
         "client_requirements": [],
     });
+    extend(&mut info, json!({ "execution_architecture": architecture }));
     Json(info)
 }
 
@@ -79,13 +80,14 @@ fn about(template: &Template) -> Value {
         "execution_location": "server_side",
     });
     if let Some(command) = template.cwl.get("baseCommand") {
-        about["base_command"] = match command {
+        let command = match command {
             Value::Array(words) => {
                 let words: Vec<_> = words.iter().filter_map(Value::as_str).collect();
                 json!(words.join(" "))
             }
             other => other.clone(),
         };
+        extend(&mut about, json!({ "base_command": command }));
     }
     about
 }

@@ -112,7 +112,7 @@ async fn change<T>(
 }
 
 /// What a client is told to do, which its session remembers.
-fn instruct(session: &mut Session, command: &str, description: &str, parameters: Value) -> Value {
+fn instruct(session: &mut Session, command: &str, description: &str, parameters: &Value) -> Value {
     let instruction = json!({
         "command": command,
         "description": description,
@@ -182,9 +182,8 @@ async fn start(
         });
         if learns {
             let asked = json!({ "query_budget": count, "strategy": strategy });
-            data["client_instruction"] = instruct(&mut session, "query", "Choose samples to label", asked);
-            data["note"] = json!("The session waits for labels");
-            data["dal_features"] = json!({
+            let instruction = instruct(&mut session, "query", "Choose samples to label", &asked);
+            let features = json!({
                 "template_used": run.metadata.template().unwrap_or("train_query"),
                 "model_type": config.get("model_type").cloned().unwrap_or_else(|| json!("RandomForestClassifier")),
                 "consensus_threshold": config.get("consensus_threshold").cloned().unwrap_or_else(|| json!(0.7)),
@@ -192,6 +191,12 @@ async fn start(
                 "voting_handled_by": CONTRACT,
                 "data_flow": "workflow outputs to labels to the next workflow",
             });
+            let more = json!({
+                "client_instruction": instruction,
+                "note": "The session waits for labels",
+                "dal_features": features,
+            });
+            record::extend(&mut data, more);
         }
         sessions.push(session);
         Ok((stored(&sessions)?, data))
@@ -228,8 +233,8 @@ async fn proceed(
             "is_dal_session": session.is_dal_session,
         });
         if session.is_dal_session {
-            data["client_instruction"] =
-                instruct(session, "query", "Choose the next samples", asked);
+            let instruction = instruct(session, "query", "Choose the next samples", &asked);
+            record::extend(&mut data, json!({ "client_instruction": instruction }));
         }
         Ok(data)
     });
@@ -260,13 +265,13 @@ async fn train(
         });
         if session.is_dal_session {
             let asked = json!({ "session_id": session.session_id, "labeled_data": null });
-            data["client_instruction"] =
-                instruct(session, "train", "Train with the labels so far", asked);
+            let instruction = instruct(session, "train", "Train with the labels so far", &asked);
+            record::extend(&mut data, json!({ "client_instruction": instruction }));
         }
         Ok(data)
     });
     let data = data.await?;
-    let trained = data["training_completed"] == true;
+    let trained = data.get("training_completed") == Some(&Value::Bool(true));
     Ok(Done {
         status: "completed",
         message: if trained {
