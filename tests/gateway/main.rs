@@ -20,6 +20,7 @@ mod process;
 mod projects;
 mod scripts;
 mod seed;
+mod templates;
 
 use serde_json::{Value, json};
 
