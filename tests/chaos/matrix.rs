@@ -223,8 +223,8 @@ async fn record<'a>(world: &World, scenario: &'a Scenario) -> (Clean<'a>, Vec<St
         scenario,
         entries,
         idle,
-        counts,
         end,
+        counts,
         noise,
     };
     (clean, failures)

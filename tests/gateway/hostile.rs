@@ -155,7 +155,13 @@ async fn reads_can_want_a_wallet() {
     let id = id(&gateway.post("/streamflow/submit", &who, &echo("x")).good());
     let path = format!("/streamflow/status/{id}");
     assert_eq!(gateway.get(&path, &[]).error(404), "Workflow not found");
-    assert_eq!(gateway.get("/streamflow/workflows", &[]).good()["total_workflows"], 0);
+    assert_eq!(
+        gateway.get("/streamflow/workflows", &[]).good()["total_workflows"],
+        0
+    );
     gateway.get(&path, &who).good();
-    assert_eq!(gateway.get("/streamflow/workflows", &who).good()["total_workflows"], 1);
+    assert_eq!(
+        gateway.get("/streamflow/workflows", &who).good()["total_workflows"],
+        1
+    );
 }

@@ -52,13 +52,21 @@ async fn a_config_map_with_the_label_is_a_template() {
         "project_id": "p", "use_dal_template": true, "dal_workflow_type": "greet",
         "metadata": { "al_config": { "salutation": "Good morning" } },
     });
-    let answer = gateway.post("/streamflow/submit-project-workflow", &COORDINATOR, &body).good();
+    let answer = gateway
+        .post("/streamflow/submit-project-workflow", &COORDINATOR, &body)
+        .good();
     let record = gateway.over(&id(&answer), &[]).await;
     assert_eq!(record["status"], "COMPLETED", "{record}");
-    assert_eq!(record["outputs"]["said"]["contents"], r#"{"greeting":"Good morning"}"#);
+    assert_eq!(
+        record["outputs"]["said"]["contents"],
+        r#"{"greeting":"Good morning"}"#
+    );
     assert_eq!(record["dal_info"]["template_type"], "greet");
     let log = gateway.log.lock().unwrap().clone();
-    assert!(log.contains("not a template") && log.contains("broken"), "{log}");
+    assert!(
+        log.contains("not a template") && log.contains("broken"),
+        "{log}"
+    );
 }
 
 #[tokio::test]
@@ -73,7 +81,9 @@ async fn each_template_learns() {
             "inputs": { "config": { "query_strategy": "margin_sampling" } },
             "metadata": { "al_config": { "labelingBudget": 3 } },
         });
-        id(&gateway.post("/streamflow/submit-project-workflow", &COORDINATOR, &body).good())
+        id(&gateway
+            .post("/streamflow/submit-project-workflow", &COORDINATOR, &body)
+            .good())
     };
     let runs = [
         submit("train_query", "local"),
@@ -91,13 +101,22 @@ async fn each_template_learns() {
         let command = |kind: &str, parameters: &serde_json::Value| {
             let body = json!({"project_id": "p", "command_type": kind, "workflow_id": id,
                 "parameters": parameters});
-            gateway.post("/al-engine/command", &COORDINATOR, &body).good()["data"].clone()
+            gateway
+                .post("/al-engine/command", &COORDINATOR, &body)
+                .good()["data"]
+                .clone()
         };
         let session = command("start_querying", &json!({}))["session_id"].clone();
         let session = json!({ "session_id": session });
-        assert_eq!(command("prompt_training", &session)["accuracy_metrics"], metrics);
+        assert_eq!(
+            command("prompt_training", &session)["accuracy_metrics"],
+            metrics
+        );
         let queried = command("continue_querying", &session)["queried_samples"].clone();
         assert_eq!(queried.as_array().unwrap().len(), 3, "{queried}");
-        assert!(queried[0]["sample_id"].is_u64() && queried[0]["uncertainty"].is_f64(), "{queried}");
+        assert!(
+            queried[0]["sample_id"].is_u64() && queried[0]["uncertainty"].is_f64(),
+            "{queried}"
+        );
     }
 }
