@@ -14,7 +14,7 @@ help: ## Show the targets
 
 .PHONY: demo
 demo: export DVRE_INSTALL_PACKAGES ?= yes
-demo: ## Everything from a fresh checkout: cluster, images, operator, a first workflow and its status
+demo: ## Everything from a fresh checkout: cluster, images, operator, a first workflow, the HTTP API
 	@hack/demo
 
 .PHONY: test
@@ -53,8 +53,9 @@ cluster: ## Start the development cluster; the last line is the path of its kube
 	@hack/cluster/up
 
 .PHONY: cluster-down
-cluster-down: ## Stop the development cluster
-	@hack/cluster/down
+cluster-down: ## Stop the development cluster, and the gateway of the demo
+	@hack/gateway stop
+	hack/cluster/down
 
 .PHONY: images
 images: ## Build the images, and push them where CLUSTER can pull them

@@ -11,4 +11,4 @@ pub mod workflow;
 
 pub use reason::Reason;
 pub use status::{AttemptStatus, DvreWorkflowStatus, Phase, StepStatus};
-pub use workflow::{DvreWorkflow, DvreWorkflowSpec, Engine, RetryPolicy};
+pub use workflow::{DvreWorkflow, DvreWorkflowSpec, Engine, RetryPolicy, default_deployment};

@@ -1,4 +1,4 @@
-//! The command line: `run`, `crd` and `render`.
+//! The command line: `run`, `gateway`, `crd` and `render`.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,9 +16,10 @@ use crate::controller::{self, Context};
 use crate::lease::{Candidate, Lost};
 use crate::metrics::Metrics;
 use crate::settings::election::ElectionSettings;
+use crate::settings::gateway::GatewaySettings;
 use crate::settings::{RunSettings, Settings};
 use crate::stop::Stop;
-use crate::{offline, server, telemetry};
+use crate::{gateway, offline, server, telemetry};
 
 /// Runs CWL workflows on Kubernetes.
 #[derive(Debug, Parser)]
@@ -32,6 +33,8 @@ pub struct Cli {
 enum Command {
     /// Run the operator against the cluster of the pod, or of the current kubeconfig.
     Run(Box<Settings>),
+    /// Serve the HTTP API of the original orchestration server over the same resources.
+    Gateway(Box<GatewaySettings>),
     /// Print the CustomResourceDefinition.
     Crd,
     /// Print the objects that a resource becomes, without a cluster, or why it is refused.
@@ -48,7 +51,14 @@ impl Cli {
     /// Does what the command line says. Errors are for the person at the terminal.
     pub fn execute(self) -> Result<(), String> {
         match self.command {
-            Command::Run(settings) => run(*settings),
+            Command::Run(settings) => {
+                telemetry::init(&settings.log, settings.log_format)?;
+                run(operate(*settings))
+            }
+            Command::Gateway(settings) => {
+                telemetry::init(&settings.log, settings.log_format)?;
+                run(serve(*settings))
+            }
             Command::Crd => {
                 let crd =
                     serde_yaml::to_string(&schema::crd()).map_err(|error| error.to_string())?;
@@ -63,8 +73,7 @@ impl Cli {
     }
 }
 
-fn run(settings: Settings) -> Result<(), String> {
-    telemetry::init(&settings.log, settings.log_format)?;
+fn run(work: impl Future<Output = Result<(), String>>) -> Result<(), String> {
     // Requests wait far more than they compute: a thread for the work and one beside it are enough,
     // and each costs memory.
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -72,7 +81,14 @@ fn run(settings: Settings) -> Result<(), String> {
         .enable_all()
         .build()
         .map_err(|error| error.to_string())?;
-    runtime.block_on(operate(settings))
+    runtime.block_on(work)
+}
+
+async fn serve(settings: GatewaySettings) -> Result<(), String> {
+    let stop = Stop::on_signals().map_err(|error| error.to_string())?;
+    let client = Client::try_default().await;
+    let client = client.map_err(|error| format!("no cluster can be reached: {error}"))?;
+    gateway::serve(settings, client, &stop).await
 }
 
 async fn operate(settings: Settings) -> Result<(), String> {

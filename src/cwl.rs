@@ -32,7 +32,7 @@ mod value;
 mod workflow;
 
 pub use describe::{About, Description, Parameter, ProcessDescription, Source, describe};
-pub use document::read_object;
+pub use document::{read_document, read_object};
 pub use inputs::Known;
 pub use problem::{Kind, Problem};
 pub use process::{Process, load};

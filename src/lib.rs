@@ -10,6 +10,7 @@ pub mod api;
 pub mod cli;
 pub mod controller;
 pub mod cwl;
+pub mod gateway;
 pub mod lease;
 pub mod metrics;
 pub mod names;

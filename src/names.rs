@@ -151,11 +151,15 @@ fn shorten(name: &str, limit: usize) -> String {
 }
 
 /// The first `length` hexadecimal digits of a text's SHA-256.
-fn digest(text: &str, length: usize) -> String {
+/// So many hexadecimal digits that follow from a text.
+#[must_use]
+pub fn digest(text: &str, length: usize) -> String {
     hexadecimal(&Sha256::digest(text.as_bytes()), length)
 }
 
-fn hexadecimal(bytes: &[u8], length: usize) -> String {
+/// The first so many hexadecimal digits of bytes, 64 at most.
+#[must_use]
+pub fn hexadecimal(bytes: &[u8], length: usize) -> String {
     let mut hex = String::with_capacity(64);
     for byte in bytes {
         // Writing to a String never fails.

@@ -3,6 +3,7 @@
 
 pub mod deployments;
 pub mod election;
+pub mod gateway;
 pub mod resources;
 pub mod streamflow;
 

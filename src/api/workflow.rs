@@ -65,6 +65,20 @@ use super::targets::Deployment;
         priority = 1
     ),
     printcolumn(
+        name = "Deployment",
+        type_ = "string",
+        json_path = ".spec.deployment",
+        description = "Where its steps run",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Engine",
+        type_ = "string",
+        json_path = ".status.executionEngine",
+        description = "What runs it",
+        priority = 1
+    ),
+    printcolumn(
         name = "Age",
         type_ = "date",
         json_path = ".metadata.creationTimestamp"

@@ -182,8 +182,7 @@ where
     };
     match within(api.delete(name, &params)).await {
         Err(Error::Kube(kube::Error::Api(status))) if status.is_not_found() => Ok(()),
-        // Another object of that name: its own run is none of this one's business.
-        Err(Error::Kube(kube::Error::Api(status))) if status.is_conflict() => Ok(()),
+        // A conflict is tried again with a fresh view: another object of that name is not meant by it.
         result => result.map(|_| ()),
     }
 }
@@ -223,11 +222,7 @@ async fn mark(context: &Context, job: &Job, kept: Option<i64>) -> Result<(), Err
     });
     let params = PatchParams::default();
     match within(api.patch(&job.name_any(), &params, &Patch::Merge(patch))).await {
-        Err(Error::Kube(kube::Error::Api(status)))
-            if status.is_not_found() || status.is_conflict() =>
-        {
-            Ok(())
-        }
+        Err(Error::Kube(kube::Error::Api(status))) if status.is_not_found() => Ok(()),
         result => result.map(|_| ()),
     }
 }

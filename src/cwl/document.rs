@@ -101,6 +101,24 @@ pub fn read_object(place: &str, text: &str) -> Result<Map<String, Value>, Proble
     }
 }
 
+/// Reads one document as it stands, YAML or JSON, without checking that it is CWL.
+///
+/// The same bounds hold as for a whole workflow.
+///
+/// # Errors
+/// [`Kind::InvalidWorkflow`] when the text is neither YAML nor JSON, is not an object, repeats a key or
+/// exceeds the bounds.
+pub fn read_document(place: &str, text: &str) -> Result<Map<String, Value>, Problem> {
+    match parse(text, &Budget::new()) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(Problem::workflow(
+            place,
+            "expected a CWL document: an object",
+        )),
+        Err(message) => Err(Problem::workflow(place, &message)),
+    }
+}
+
 /// The end of a parser's message, which says what and where; a long path to it comes first.
 fn show_error(message: &str) -> String {
     const SHOWN: usize = 200;

@@ -1,0 +1,151 @@
+//! How often one caller may ask.
+
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+
+use axum::http::HeaderMap;
+use governor::clock::{Clock, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+
+use super::caller::Caller;
+use super::fault::Fault;
+use crate::settings::gateway::GatewaySettings;
+
+/// How many seconds' worth of requests may come at once.
+const BURST: u32 = 10;
+
+/// Counts the requests of each caller.
+pub struct Limits {
+    limiter: Option<DefaultKeyedRateLimiter<String>>,
+    settings: GatewaySettings,
+}
+
+impl Limits {
+    /// The limits that the settings ask for.
+    #[must_use]
+    pub fn new(settings: &GatewaySettings) -> Self {
+        let limiter = NonZeroU32::new(settings.requests_per_second).map(|rate| {
+            let burst = rate.saturating_mul(NonZeroU32::new(BURST).unwrap_or(rate));
+            RateLimiter::keyed(Quota::per_second(rate).allow_burst(burst))
+        });
+        Self {
+            limiter,
+            settings: settings.clone(),
+        }
+    }
+
+    /// Refuses a request where too many of the same caller came before. Who has proven its name is counted
+    /// by that, and anybody else by address.
+    pub fn admit(&self, caller: &Caller, headers: &HeaderMap, peer: IpAddr) -> Result<(), Fault> {
+        let Some(limiter) = &self.limiter else {
+            return Ok(());
+        };
+        let key = match &caller.name {
+            Some(name) => format!("name {name}"),
+            None => format!("address {}", self.address(headers, peer)),
+        };
+        limiter.check_key(&key).map_err(|until| {
+            let wait = until.wait_time_from(DefaultClock::default().now());
+            Fault::too_many(
+                u32::try_from(wait.as_secs())
+                    .unwrap_or(u32::MAX)
+                    .saturating_add(1),
+            )
+        })
+    }
+
+    /// Forgets callers that have not asked for long.
+    pub fn tidy(&self) {
+        if let Some(limiter) = &self.limiter {
+            limiter.retain_recent();
+            limiter.shrink_to_fit();
+        }
+    }
+
+    /// The address of the caller: the last one that no trusted proxy has.
+    fn address(&self, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
+        let mut address = peer.to_canonical();
+        let forwarded = headers.get_all("x-forwarded-for").iter();
+        let forwarded: Vec<_> = forwarded.filter_map(|value| value.to_str().ok()).collect();
+        let forwarded = forwarded.join(",");
+        for hop in forwarded.rsplit(',') {
+            if !self.settings.trusts(address) {
+                break;
+            }
+            let Ok(hop) = hop.trim().parse::<IpAddr>() else {
+                break;
+            };
+            address = hop.to_canonical();
+        }
+        address
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::StatusCode;
+
+    use super::*;
+    use crate::gateway::caller::Authority;
+    use crate::gateway::testing::caller;
+    use crate::settings::gateway::tests::settings;
+
+    fn limits(rate: u32) -> Limits {
+        let rate = format!("--requests-per-second={rate}");
+        Limits::new(&settings(&[
+            "--auth=kubernetes",
+            "--trusted-proxies=10.0.0.0/8",
+            &rate,
+        ]))
+    }
+
+    fn forwarded(text: &str) -> HeaderMap {
+        [("x-forwarded-for".parse().unwrap(), text.parse().unwrap())]
+            .into_iter()
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn one_caller_does_not_use_up_the_share_of_another() {
+        let limits = limits(1);
+        let nobody = caller(None, Authority::Cluster);
+        let ask = |from: &str| limits.admit(&nobody, &HeaderMap::new(), from.parse().unwrap());
+        for _ in 0..BURST {
+            ask("192.0.2.1").unwrap();
+        }
+        let fault = ask("192.0.2.1").unwrap_err();
+        assert_eq!(fault.status, StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(fault.retry_after, Some(1));
+        ask("192.0.2.2").unwrap();
+        let alice = caller(Some("alice"), Authority::Cluster);
+        limits
+            .admit(&alice, &HeaderMap::new(), "192.0.2.1".parse().unwrap())
+            .unwrap();
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_says_for_whom_it_asks() {
+        let limits = limits(1);
+        let address = |peer: &str, sent: &str| {
+            let address = limits.address(&forwarded(sent), peer.parse().unwrap());
+            address.to_string()
+        };
+        assert_eq!(address("192.0.2.9", "203.0.113.1"), "192.0.2.9");
+        assert_eq!(address("10.0.0.1", "203.0.113.1"), "203.0.113.1");
+        assert_eq!(
+            address("10.0.0.1", "1.1.1.1, 203.0.113.1, 10.0.0.2"),
+            "203.0.113.1"
+        );
+        assert_eq!(address("10.0.0.1", "nonsense"), "10.0.0.1");
+    }
+
+    #[tokio::test]
+    async fn no_limit_is_none() {
+        let limits = limits(0);
+        let nobody = caller(None, Authority::Cluster);
+        for _ in 0..1000 {
+            let admitted = limits.admit(&nobody, &HeaderMap::new(), "192.0.2.1".parse().unwrap());
+            admitted.unwrap();
+        }
+    }
+}
