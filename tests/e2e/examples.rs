@@ -38,10 +38,14 @@ fn every_example_has_a_test() {
     let tests = [
         include_str!("examples.rs"),
         include_str!("deployments/examples.rs"),
+        include_str!("learning.rs"),
     ]
     .concat();
     for file in fs::read_dir(folder()).unwrap() {
         let path = file.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "yaml") {
+            continue;
+        }
         let name = path.file_stem().unwrap().to_str().unwrap();
         assert!(
             tests.contains(&format!("run(&sandbox, \"{name}\")")),

@@ -14,6 +14,7 @@
 mod deployments;
 mod examples;
 mod failures;
+mod learning;
 mod lifecycle;
 mod logs;
 mod lost;
