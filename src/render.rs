@@ -10,6 +10,7 @@ pub mod network_policy;
 mod parts;
 pub mod placement;
 pub mod run;
+mod shared_claims;
 mod singularity;
 mod ssh;
 mod step_pods;
