@@ -19,6 +19,7 @@ mod routes;
 mod run;
 mod sessions;
 mod store;
+mod stranger;
 mod submission;
 mod template;
 #[cfg(test)]
@@ -61,7 +62,7 @@ impl Gateway {
         settings.check()?;
         let shipped = template::read_folder(&settings.templates, &settings.template_images)?;
         Ok(Self {
-            authenticator: Authenticator::new(&settings, client.clone()),
+            authenticator: Authenticator::new(&settings, client.clone())?,
             limits: Limits::new(&settings),
             templates: RwLock::new(Arc::new(shipped.clone())),
             shipped,
@@ -115,6 +116,7 @@ pub async fn serve(settings: GatewaySettings, client: Client, stop: &Stop) -> Re
         loop {
             every.tick().await;
             gateway.limits.tidy();
+            gateway.authenticator.tidy().await;
         }
     };
     let cut = async {
@@ -126,6 +128,7 @@ pub async fn serve(settings: GatewaySettings, client: Client, stop: &Stop) -> Re
         ended = probes => { let (): () = ended?; }
         () = tidy => {}
         () = template::watch::follow(&gateway) => {}
+        () = gateway.authenticator.follow() => {}
         () = cut => tracing::warn!("requests that take too long are cut off"),
     }
     tracing::info!("gateway ends");

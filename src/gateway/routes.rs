@@ -3,6 +3,7 @@
 mod engine;
 mod projects;
 mod service;
+mod sign_in;
 mod streamflow;
 mod templates;
 mod users;
@@ -17,7 +18,13 @@ use super::{Gateway, manners};
 
 /// The API.
 pub fn router(gateway: &Arc<Gateway>) -> Router {
-    Router::new()
+    let mut router = Router::new();
+    if gateway.authenticator.wallets().is_some() {
+        router = router
+            .route("/auth/nonce", get(sign_in::nonce))
+            .route("/auth/verify", post(sign_in::verify));
+    }
+    router
         .route("/", get(service::description))
         .route("/health", get(service::health))
         .route("/api", get(service::version))

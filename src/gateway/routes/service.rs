@@ -86,6 +86,9 @@ pub async fn version() -> Json<Value> {
 /// `GET /readyz`
 pub async fn ready(State(gateway): State<Arc<Gateway>>) -> Result<&'static str, Fault> {
     reached(&gateway).await?;
+    if !gateway.authenticator.is_ready() {
+        return Err(Fault::unavailable("the roles have not been read yet"));
+    }
     Ok("ok")
 }
 
