@@ -13,6 +13,7 @@ mod document;
 pub mod fault;
 mod limits;
 mod manners;
+pub mod openapi;
 mod record;
 pub mod role;
 mod routes;
