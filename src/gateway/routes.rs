@@ -17,7 +17,10 @@ use axum::http::Method;
 use axum::middleware;
 use axum::routing::{self, MethodRouter};
 
-use super::{Gateway, manners};
+use super::{Gateway, manners, metrics};
+
+#[cfg(test)]
+pub use service::ready;
 
 /// A path, and what answers a method on it.
 pub struct Route {
@@ -111,6 +114,10 @@ pub fn router(gateway: &Arc<Gateway>) -> Router {
             gateway.clone(),
             manners::all,
         ))
+        .layer(middleware::from_fn_with_state(
+            gateway.clone(),
+            metrics::count,
+        ))
         .with_state(gateway.clone())
 }
 
@@ -119,5 +126,6 @@ pub fn probes(gateway: &Arc<Gateway>) -> Router {
     Router::new()
         .route("/livez", routing::get(|| async { "ok" }))
         .route("/readyz", routing::get(service::ready))
+        .route("/metrics", routing::get(service::metrics))
         .with_state(gateway.clone())
 }

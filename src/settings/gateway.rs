@@ -1,5 +1,6 @@
 //! What whoever runs the gateway decides.
 
+pub mod connections;
 pub mod oidc;
 pub mod wallet;
 
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 
+use self::connections::ConnectionSettings;
 use self::oidc::OidcSettings;
 use self::wallet::WalletSettings;
 use super::LogFormat;
@@ -96,6 +98,10 @@ pub struct GatewaySettings {
     /// Requests a second that one caller may make, and ten times as many at once; 0 for no limit.
     #[arg(long, env = "DVRE_GATEWAY_REQUESTS_PER_SECOND", default_value_t = 20)]
     pub requests_per_second: u32,
+
+    /// Connections.
+    #[command(flatten)]
+    pub connections: ConnectionSettings,
 
     /// Form of the log.
     #[arg(long, env = "DVRE_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
@@ -217,7 +223,11 @@ pub(crate) mod tests {
         assert!(missing(&oidc).contains("--project-roles"));
         let oidc = [&oidc[..], &["--project-roles=roles"]].concat();
         assert_eq!(settings(&oidc).check(), Ok(()));
-        let plain = ["--auth=oidc", "--oidc-issuer=http://id.example.org", "--oidc-audience=dvre"];
+        let plain = [
+            "--auth=oidc",
+            "--oidc-issuer=http://id.example.org",
+            "--oidc-audience=dvre",
+        ];
         assert!(missing(&plain).contains("https://"));
 
         let wallet = ["--auth=wallet", "--wallet-domain=localhost:8888"];
