@@ -140,7 +140,8 @@ impl Authenticator {
     /// Whether callers can be judged: roles, where they count, have been read.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.members().is_none_or(|members| members.roles.is_known())
+        self.members()
+            .is_none_or(|members| members.roles.is_known())
     }
 
     /// Follows the roles for good, where they count.

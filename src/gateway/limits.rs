@@ -1,6 +1,6 @@
 //! How often one caller may ask.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 
 use axum::http::HeaderMap;
@@ -18,9 +18,20 @@ const BURST: u32 = 10;
 /// leave something in the cluster.
 const STRANGER: u32 = 5;
 
+/// Who is counted as one.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+enum Key {
+    /// Somebody who has proven its name.
+    Name(String),
+    /// Whoever asks from there.
+    Address(IpAddr),
+    /// Whoever has proven nothing and asks from this network.
+    Stranger(IpAddr),
+}
+
 /// Counts the requests of each caller.
 pub struct Limits {
-    limiter: Option<DefaultKeyedRateLimiter<String>>,
+    limiter: Option<DefaultKeyedRateLimiter<Key>>,
     settings: GatewaySettings,
 }
 
@@ -41,22 +52,23 @@ impl Limits {
     /// Refuses a request where too many of the same caller came before. Who has proven its name is counted
     /// by that, and anybody else by address.
     pub fn admit(&self, caller: &Caller, headers: &HeaderMap, peer: IpAddr) -> Result<(), Fault> {
-        match &caller.name {
-            Some(name) => self.count(&format!("name {name}"), 1),
-            None => self.count(&format!("address {}", self.address(headers, peer)), 1),
-        }
+        let key = match &caller.name {
+            Some(name) => Key::Name(name.clone()),
+            None => Key::Address(self.address(headers, peer)),
+        };
+        self.count(&key, 1)
     }
 
     /// The same for somebody who has proven nothing, by network: of IPv6 anybody has many addresses.
     pub fn admit_stranger(&self, headers: &HeaderMap, peer: IpAddr) -> Result<(), Fault> {
         let network = match self.address(headers, peer) {
-            IpAddr::V4(address) => address.to_string(),
-            IpAddr::V6(address) => format!("{:x}", address.to_bits() >> 64),
+            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+            address @ IpAddr::V4(_) => address,
         };
-        self.count(&format!("stranger {network}"), STRANGER)
+        self.count(&Key::Stranger(network), STRANGER)
     }
 
-    fn count(&self, key: &String, times: u32) -> Result<(), Fault> {
+    fn count(&self, key: &Key, times: u32) -> Result<(), Fault> {
         let (Some(limiter), Some(times)) = (&self.limiter, NonZeroU32::new(times)) else {
             return Ok(());
         };

@@ -76,7 +76,9 @@ impl Provider {
     pub async fn subject(&self, token: &str) -> Result<Subject, Fault> {
         let refused = |why: String| {
             tracing::debug!(why, "a token is refused");
-            Fault::unauthorized("this token is not good here, or not any more: ask your provider for a new one")
+            Fault::unauthorized(
+                "this token is not good here, or not any more: ask your provider for a new one",
+            )
         };
         let (key, algorithm) = match header(token) {
             Ok((kid, algorithm)) => (self.key(&kid, algorithm).await?, algorithm),
@@ -145,7 +147,11 @@ impl Provider {
                 known.read = known.asked;
             }
             Err(error) => {
-                tracing::warn!(error, issuer = self.issuer, "the keys of the provider cannot be read");
+                tracing::warn!(
+                    error,
+                    issuer = self.issuer,
+                    "the keys of the provider cannot be read"
+                );
             }
         }
         let mut stored = self.known.write().unwrap_or_else(PoisonError::into_inner);

@@ -29,7 +29,8 @@ impl ProjectRoles {
         let read: Self = serde_yaml::from_str(text).map_err(|error| error.to_string())?;
         let mut projects = BTreeMap::new();
         for (project, subjects) in read.projects {
-            let subjects = canonical(subjects).map_err(|why| format!("projects.{project}: {why}"))?;
+            let subjects =
+                canonical(subjects).map_err(|why| format!("projects.{project}: {why}"))?;
             projects.insert(project, subjects);
         }
         let everywhere = canonical(read.everywhere).map_err(|why| format!("everywhere: {why}"))?;
@@ -135,8 +136,9 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_refused_as_a_whole() {
         for wrong in [
-            "",
-            "[]",
+            "[alice]",
+            "alice",
+            "projects: [",
             "projects: {heart: {alice: owner}}",
             "project: {heart: {alice: coordinator}}",
             "projects: {heart: alice}",
@@ -144,6 +146,8 @@ mod tests {
         ] {
             assert!(ProjectRoles::read(wrong).is_err(), "{wrong}");
         }
-        assert_eq!(ProjectRoles::read("{}").unwrap(), ProjectRoles::default());
+        for nobody in ["", "{}", "projects: {}"] {
+            assert_eq!(ProjectRoles::read(nobody).unwrap(), ProjectRoles::default());
+        }
     }
 }

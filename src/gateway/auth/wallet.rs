@@ -113,7 +113,9 @@ impl Wallets {
     pub fn wallet(&self, token: &str) -> Result<String, Fault> {
         let wallet = self.tokens.wallet(token);
         wallet.ok_or_else(|| {
-            Fault::unauthorized("this token is not good, or not any more: sign in at POST /auth/verify")
+            Fault::unauthorized(
+                "this token is not good, or not any more: sign in at POST /auth/verify",
+            )
         })
     }
 

@@ -7,15 +7,17 @@ use axum::http::header::CACHE_CONTROL;
 use axum::response::IntoResponse;
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::gateway::Gateway;
 use crate::gateway::auth::wallet::Wallets;
 use crate::gateway::fault::Fault;
 use crate::gateway::stranger::Stranger;
 
-/// No cache may keep what these answer.
-const UNKEPT: [(axum::http::HeaderName, &str); 1] = [(CACHE_CONTROL, "no-store")];
+/// What no cache may keep.
+fn unkept(answer: Value) -> impl IntoResponse {
+    ([(CACHE_CONTROL, "no-store")], Json(answer))
+}
 
 /// What is sent to sign in.
 #[derive(Deserialize)]
@@ -39,7 +41,7 @@ pub async fn nonce(stranger: Stranger) -> Result<impl IntoResponse, Fault> {
         "domain": wallets.rules().domain.as_str(),
         "chain_ids": wallets.rules().chain_ids,
     });
-    Ok((UNKEPT, Json(answer)))
+    Ok(unkept(answer))
 }
 
 /// `POST /auth/verify`
@@ -58,5 +60,5 @@ pub async fn verify(stranger: Stranger) -> Result<impl IntoResponse, Fault> {
         "expires_at": session.until.to_string(),
         "address": session.address,
     });
-    Ok((UNKEPT, Json(answer)))
+    Ok(unkept(answer))
 }

@@ -42,7 +42,9 @@ impl WalletSettings {
         let domain = self.domain.as_ref();
         let domain = domain.ok_or("--auth=wallet needs --wallet-domain")?;
         if domain.as_str().contains('@') || domain.host().is_empty() {
-            return Err(format!("--wallet-domain {domain}: must be HOST or HOST:PORT"));
+            return Err(format!(
+                "--wallet-domain {domain}: must be HOST or HOST:PORT"
+            ));
         }
         let file = self.key_file.as_deref();
         Ok((domain, file.ok_or("--auth=wallet needs --wallet-key-file")?))

@@ -16,7 +16,7 @@ pub struct Keys(Vec<Key>);
 struct Key {
     id: String,
     algorithms: Vec<Algorithm>,
-    key: DecodingKey,
+    public: DecodingKey,
 }
 
 #[derive(Deserialize)]
@@ -47,7 +47,7 @@ impl Keys {
     pub fn find(&self, id: &str, algorithm: Algorithm) -> Option<&DecodingKey> {
         let mut keys = self.0.iter();
         let found = keys.find(|key| key.id == id && key.algorithms.contains(&algorithm));
-        found.map(|key| &key.key)
+        found.map(|key| &key.public)
     }
 }
 
@@ -60,7 +60,7 @@ fn read(key: Value) -> Option<Key> {
     Some(Key {
         id: key.common.key_id.clone()?,
         algorithms,
-        key: DecodingKey::from_jwk(&key).ok()?,
+        public: DecodingKey::from_jwk(&key).ok()?,
     })
 }
 
@@ -98,13 +98,13 @@ mod tests {
 
     const X: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-    fn keys(keys: Value) -> Result<Keys, String> {
+    fn keys(keys: &Value) -> Result<Keys, String> {
         Keys::read(json!({ "keys": keys }).to_string().as_bytes())
     }
 
     #[test]
     fn a_key_is_for_its_own_algorithms() {
-        let keys = keys(json!([
+        let keys = keys(&json!([
             {"kid": "rsa", "kty": "RSA", "n": "AQAB", "e": "AQAB", "use": "sig"},
             {"kid": "rsa256", "kty": "RSA", "n": "AQAB", "e": "AQAB", "alg": "RS256"},
             {"kid": "p256", "kty": "EC", "crv": "P-256", "x": X, "y": X, "key_ops": ["verify"]},
@@ -123,7 +123,11 @@ mod tests {
             ("ed", Algorithm::EdDSA, true),
             ("p384", Algorithm::ES384, false),
         ] {
-            assert_eq!(keys.find(id, algorithm).is_some(), found, "{id} {algorithm:?}");
+            assert_eq!(
+                keys.find(id, algorithm).is_some(),
+                found,
+                "{id} {algorithm:?}"
+            );
         }
         assert!(keys.has("ed") && !keys.has("p384"));
     }
@@ -143,9 +147,9 @@ mod tests {
             json!("k"),
         ] {
             let mut all = vec![other.clone()];
-            assert!(keys(json!(all)).is_err(), "{other}");
+            assert!(keys(&json!(all)).is_err(), "{other}");
             all.push(json!({"kid": "good", "kty": "EC", "crv": "P-256", "x": X, "y": X}));
-            let keys = keys(json!(all)).unwrap();
+            let keys = keys(&json!(all)).unwrap();
             assert!(keys.has("good") && !keys.has("k"), "{other}");
         }
         assert!(Keys::read(b"{}").is_err());

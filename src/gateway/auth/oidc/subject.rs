@@ -21,10 +21,7 @@ pub struct Subject {
 
 impl Subject {
     /// Reads it from claims that have been checked, or says why it can be nobody.
-    pub fn read(
-        claims: &Map<String, Value>,
-        settings: &OidcSettings,
-    ) -> Result<Self, String> {
+    pub fn read(claims: &Map<String, Value>, settings: &OidcSettings) -> Result<Self, String> {
         let claim = &settings.username_claim;
         let name = claims.get(claim).and_then(Value::as_str);
         let name = name.ok_or_else(|| format!("there is no text in claim {claim}"))?;
@@ -71,7 +68,7 @@ mod tests {
     use crate::settings::gateway::tests::settings;
 
     fn read(claims: &Value, flags: &[&str]) -> Result<Subject, String> {
-        let flags = [&["--auth=oidc"], flags].concat();
+        let flags = [&["--auth=oidc"][..], flags].concat();
         Subject::read(claims.as_object().unwrap(), &settings(&flags).oidc)
     }
 
@@ -107,7 +104,11 @@ mod tests {
     #[test]
     fn an_address_counts_once_it_is_verified() {
         let flags = ["--oidc-username-claim=email"];
-        for (verified, good) in [(json!(true), true), (json!(false), false), (json!("false"), false)] {
+        for (verified, good) in [
+            (json!(true), true),
+            (json!(false), false),
+            (json!("false"), false),
+        ] {
             let claims = json!({"email": "a@example.org", "email_verified": verified});
             assert_eq!(read(&claims, &flags).is_ok(), good, "{verified}");
         }

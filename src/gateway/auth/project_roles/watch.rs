@@ -133,7 +133,7 @@ mod tests {
         known.read(&map(Some("everywhere: {alice: owner}")));
         assert_eq!(role(&known), None);
         known.read(&map(Some("everywhere: {alice: coordinator}")));
-        for broken in [None, Some(""), Some("everywhere: {alice: owner}")] {
+        for broken in [None, Some("["), Some("everywhere: {alice: owner}")] {
             known.read(&map(broken));
             assert_eq!(role(&known), Some(Role::Coordinator), "{broken:?}");
         }

@@ -160,8 +160,16 @@ mod tests {
     #[case::other_chain("Chain ID: 1", "Chain ID: 5", Refusal::Chain)]
     #[case::old("11:59:00Z", "11:49:00Z", Refusal::Time)]
     #[case::from_the_future("11:59:00Z", "12:02:00Z", Refusal::Time)]
-    #[case::expired("11:59:00Z", "11:59:00Z\nExpiration Time: 2026-11-28T12:00:00Z", Refusal::Time)]
-    #[case::not_yet_valid("11:59:00Z", "11:59:00Z\nNot Before: 2026-11-28T12:00:01Z", Refusal::Time)]
+    #[case::expired(
+        "11:59:00Z",
+        "11:59:00Z\nExpiration Time: 2026-11-28T12:00:00Z",
+        Refusal::Time
+    )]
+    #[case::not_yet_valid(
+        "11:59:00Z",
+        "11:59:00Z\nNot Before: 2026-11-28T12:00:01Z",
+        Refusal::Time
+    )]
     #[case::other_version("Version: 1", "Version: 2", Refusal::Form)]
     #[case::no_nonce("Nonce: abcdefgh12345678\n", "", Refusal::Form)]
     #[case::more_after_it("11:59:00Z", "11:59:00Z\nAdmin: true", Refusal::Form)]
@@ -193,7 +201,13 @@ mod tests {
 
     #[test]
     fn any_text_is_read_or_refused() {
-        for text in ["", "\n\n\n", "{}", &"\n".repeat(10_000), "\u{0} wants you to sign in with your Ethereum account:"] {
+        for text in [
+            "",
+            "\n\n\n",
+            "{}",
+            &"\n".repeat(10_000),
+            "\u{0} wants you to sign in with your Ethereum account:",
+        ] {
             assert_eq!(read(text).err(), Some(Refusal::Form));
         }
     }

@@ -76,7 +76,10 @@ mod tests {
     fn every_purpose_and_place_has_a_key_of_its_own() {
         let secret = |bytes: &[u8], domain: &str, namespace: &str| {
             let secret = Secret::new(bytes, domain, namespace);
-            [secret.derive("nonce").unwrap(), secret.derive("token").unwrap()]
+            [
+                secret.derive("nonce").unwrap(),
+                secret.derive("token").unwrap(),
+            ]
         };
         let one = [7; 32];
         let mut keys = [

@@ -33,6 +33,10 @@ impl Wallet {
         let text = format!("\u{19}Ethereum Signed Message:\n{}{text}", text.len());
         let digest = Keccak256::digest(text.as_bytes());
         let (signature, recovery) = self.0.sign_prehash_recoverable(&digest).unwrap();
-        format!("0x{}{:02x}", hex::encode(signature.to_bytes()), recovery.to_byte() + 27)
+        format!(
+            "0x{}{:02x}",
+            hex::encode(signature.to_bytes()),
+            recovery.to_byte() + 27
+        )
     }
 }

@@ -44,7 +44,9 @@ impl UsedNonces {
             Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
             Err(error) => {
                 tracing::error!(%error, "used nonces cannot be noted, so nobody can sign in");
-                Err(Fault::unavailable("nobody can sign in at the moment: try again"))
+                Err(Fault::unavailable(
+                    "nobody can sign in at the moment: try again",
+                ))
             }
         }
     }
