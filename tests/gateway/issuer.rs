@@ -63,13 +63,19 @@ impl Issuer {
             .unwrap();
         let config = Arc::new(config);
         let authority = own.cert.pem();
-        Self::serve("https", "localhost", authority, keys, move |socket, talk| {
-            let session = rustls::ServerConnection::new(config.clone()).unwrap();
-            let mut stream = rustls::StreamOwned::new(session, socket);
-            talk(&mut stream);
-            stream.conn.send_close_notify();
-            let _ = stream.flush();
-        })
+        Self::serve(
+            "https",
+            "localhost",
+            authority,
+            keys,
+            move |socket, talk| {
+                let session = rustls::ServerConnection::new(config.clone()).unwrap();
+                let mut stream = rustls::StreamOwned::new(session, socket);
+                talk(&mut stream);
+                stream.conn.send_close_notify();
+                let _ = stream.flush();
+            },
+        )
     }
 
     fn serve(
@@ -80,7 +86,10 @@ impl Issuer {
         wrap: impl Fn(TcpStream, &dyn Fn(&mut dyn Stream)) + Clone + Send + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("{scheme}://{host}:{}", listener.local_addr().unwrap().port());
+        let url = format!(
+            "{scheme}://{host}:{}",
+            listener.local_addr().unwrap().port()
+        );
         let issuer = Self {
             replies: Arc::default(),
             asked: Arc::default(),
@@ -158,15 +167,19 @@ fn answer(
         Some(Reply::Json(body)) => {
             let body = body.to_string();
             let length = body.len();
-            format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}")
-                .into_bytes()
+            format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+            )
+            .into_bytes()
         }
         Some(Reply::Raw(bytes)) => bytes,
         Some(Reply::Silence) => {
             std::thread::sleep(Duration::from_mins(1));
             return;
         }
-        None => b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_vec(),
+        None => {
+            b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_vec()
+        }
     };
     let _ = stream.write_all(&bytes);
     let _ = stream.flush();
@@ -201,7 +214,11 @@ impl Key {
         Self::ec(id, "P-384", &ECDSA_P384_SHA384_FIXED_SIGNING)
     }
 
-    fn ec(id: &'static str, curve: &'static str, algorithm: &'static EcdsaSigningAlgorithm) -> Self {
+    fn ec(
+        id: &'static str,
+        curve: &'static str,
+        algorithm: &'static EcdsaSigningAlgorithm,
+    ) -> Self {
         let random = SystemRandom::new();
         let made = EcdsaKeyPair::generate_pkcs8(algorithm, &random).unwrap();
         let pair = EcdsaKeyPair::from_pkcs8(algorithm, made.as_ref(), &random).unwrap();

@@ -1,8 +1,5 @@
 //! Tokens of an OpenID provider, and all that is not one.
 
-use std::path::PathBuf;
-use std::time::Duration;
-
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
 use clap::Parser;
@@ -11,7 +8,7 @@ use dvre_operator::settings::gateway::oidc::OidcSettings;
 use ring::hmac;
 use serde_json::{Value, json};
 
-use crate::issuer::{CONFIGURATION, Issuer, KEYS, Key, Reply, now, unsigned};
+use crate::issuer::{Issuer, KEYS, Key, now, unsigned};
 use crate::namespace::Namespace;
 use crate::process::Gateway;
 use crate::wallet::{logs, problem};
@@ -22,19 +19,27 @@ struct Line {
     settings: OidcSettings,
 }
 
-fn provider(issuer: &Issuer, more: &[&str]) -> Provider {
+/// The provider, as the gateway knows it.
+pub fn provider(issuer: &Issuer, more: &[&str]) -> Provider {
     let url = format!("--oidc-issuer={}", issuer.url);
-    let flags = ["gateway", &url, "--oidc-audience=dvre", "--oidc-groups-claim=groups"];
+    let flags = [
+        "gateway",
+        &url,
+        "--oidc-audience=dvre",
+        "--oidc-groups-claim=groups",
+    ];
     let line = Line::parse_from(flags.iter().chain(more));
     Provider::new(&line.settings).unwrap()
 }
 
 /// The code of the answer to a token; 200 where it is good.
-async fn code(provider: &Provider, token: &str) -> u16 {
+pub async fn code(provider: &Provider, token: &str) -> u16 {
     match provider.subject(token).await {
         Ok(_) => 200,
         Err(fault) => {
-            assert!(fault.status != 401 || fault.message.starts_with("this token is not good here"));
+            assert!(
+                fault.status != 401 || fault.message.starts_with("this token is not good here")
+            );
             fault.status.as_u16()
         }
     }
@@ -51,26 +56,33 @@ fn but(claims: &Value, claim: &str, value: Value) -> Value {
     claims
 }
 
-/// Lets time pass for the provider's keys.
-async fn later(time: Duration) {
-    tokio::time::pause();
-    tokio::time::advance(time).await;
-    tokio::time::resume();
-}
-
 #[tokio::test]
 async fn every_kind_of_key_signs() {
     let keys = [Key::rsa("r"), Key::p256("p"), Key::p384("q"), Key::ed("e")];
     let issuer = Issuer::plain(&keys.each_ref());
     let provider = provider(&issuer, &[]);
     let claims = but(&issuer.claims("alice"), "groups", json!(["staff"]));
-    let all = [(0, "RS256"), (0, "RS384"), (0, "RS512"), (1, "ES256"), (2, "ES384"), (3, "EdDSA")];
+    let all = [
+        (0, "RS256"),
+        (0, "RS384"),
+        (0, "RS512"),
+        (1, "ES256"),
+        (2, "ES384"),
+        (3, "EdDSA"),
+    ];
     for (key, algorithm) in all {
         let subject = provider.subject(&keys[key].token(algorithm, &claims)).await;
-        assert_eq!(subject.unwrap().all(), ["group:staff", "alice"], "{algorithm}");
+        assert_eq!(
+            subject.unwrap().all(),
+            ["group:staff", "alice"],
+            "{algorithm}"
+        );
     }
     let several = but(&claims, "aud", json!(["other", "dvre"]));
-    assert_eq!(code(&provider, &keys[1].token("ES256", &several)).await, 200);
+    assert_eq!(
+        code(&provider, &keys[1].token("ES256", &several)).await,
+        200
+    );
     assert_eq!(issuer.asked(KEYS), 1);
 }
 
@@ -84,7 +96,11 @@ async fn claims_that_are_not_for_here_or_for_now_are_refused() {
     // Clocks that differ a little are none.
     for (claim, seconds) in [("exp", -10), ("nbf", 10)] {
         let close = but(&good, claim, json!(now() + seconds));
-        assert_eq!(code(&provider, &key.token("ES256", &close)).await, 200, "{claim}");
+        assert_eq!(
+            code(&provider, &key.token("ES256", &close)).await,
+            200,
+            "{claim}"
+        );
     }
     for (claim, value) in [
         ("exp", json!(now() - 60)),
@@ -119,7 +135,7 @@ async fn a_token_that_the_provider_did_not_sign_is_refused() {
     let good = key.token("ES256", &claims);
     assert_eq!(code(&provider, &good).await, 200);
     let (message, signature) = good.rsplit_once('.').unwrap();
-    let (header, payload) = message.split_once('.').unwrap();
+    let (header, _) = message.split_once('.').unwrap();
     let changed = BASE64.encode(issuer.claims("mallory").to_string());
     let none = |name: &str| unsigned(&json!({"alg": name, "kid": "p"}), &claims);
 
@@ -146,20 +162,47 @@ async fn a_token_that_the_provider_did_not_sign_is_refused() {
         ("no third part", message.to_owned()),
         ("a fourth part", format!("{good}.{signature}")),
         ("none", none("none") + "."),
-        ("none with a signature", format!("{}.{signature}", none("none"))),
+        (
+            "none with a signature",
+            format!("{}.{signature}", none("none")),
+        ),
         ("None", none("None") + "."),
         ("another key", own.token("ES256", &claims)),
         ("its own key", own.signed("ES256", &brought, &claims)),
         ("its own address", own.signed("ES256", &pointed, &claims)),
         ("critical", key.signed("ES256", &critical, &claims)),
-        ("no key named", key.signed("ES256", &json!({"alg": "ES256"}), &claims)),
-        ("another kind of key", key.signed("ES256", &json!({"alg": "ES256", "kid": "r"}), &claims)),
-        ("another algorithm", rsa.signed("RS256", &json!({"alg": "RS512", "kid": "r"}), &claims)),
-        ("padding of PSS", rsa.signed("RS256", &json!({"alg": "PS256", "kid": "r"}), &claims)),
-        ("modulus as secret", with_secret(&modulus, hmac::HMAC_SHA256, "HS256")),
-        ("key as secret", with_secret(text.as_bytes(), hmac::HMAC_SHA256, "HS256")),
-        ("key as longer secret", with_secret(text.as_bytes(), hmac::HMAC_SHA512, "HS512")),
-        ("secret under another name", with_secret(&modulus, hmac::HMAC_SHA256, "RS256")),
+        (
+            "no key named",
+            key.signed("ES256", &json!({"alg": "ES256"}), &claims),
+        ),
+        (
+            "another kind of key",
+            key.signed("ES256", &json!({"alg": "ES256", "kid": "r"}), &claims),
+        ),
+        (
+            "another algorithm",
+            rsa.signed("RS256", &json!({"alg": "RS512", "kid": "r"}), &claims),
+        ),
+        (
+            "padding of PSS",
+            rsa.signed("RS256", &json!({"alg": "PS256", "kid": "r"}), &claims),
+        ),
+        (
+            "modulus as secret",
+            with_secret(&modulus, hmac::HMAC_SHA256, "HS256"),
+        ),
+        (
+            "key as secret",
+            with_secret(text.as_bytes(), hmac::HMAC_SHA256, "HS256"),
+        ),
+        (
+            "key as longer secret",
+            with_secret(text.as_bytes(), hmac::HMAC_SHA512, "HS512"),
+        ),
+        (
+            "secret under another name",
+            with_secret(&modulus, hmac::HMAC_SHA256, "RS256"),
+        ),
         ("zero", format!("{message}.{}", BASE64.encode([0; 64]))),
         ("a long one", format!("{message}.{}", "A".repeat(1 << 20))),
         ("nothing", String::new()),
@@ -168,99 +211,6 @@ async fn a_token_that_the_provider_did_not_sign_is_refused() {
     ] {
         assert_eq!(code(&provider, &token).await, 401, "{what}");
     }
-}
-
-#[tokio::test]
-async fn a_new_key_is_found_and_unknown_ones_do_not_make_work() {
-    let (old, new) = (Key::p256("old"), Key::p256("new"));
-    let issuer = Issuer::plain(&[&old]);
-    let provider = provider(&issuer, &[]);
-    let claims = issuer.claims("alice");
-    let (of_old, of_new) = (old.token("ES256", &claims), new.token("ES256", &claims));
-    assert_eq!(code(&provider, &of_old).await, 200);
-    issuer.publish(&[&new]);
-    for _ in 0..20 {
-        assert_eq!(code(&provider, &of_new).await, 401);
-    }
-    assert_eq!(issuer.asked(KEYS), 1, "asked again within seconds");
-    later(Duration::from_secs(6)).await;
-    assert_eq!(code(&provider, &of_new).await, 200);
-    assert_eq!(code(&provider, &of_old).await, 401, "it is not published any more");
-    assert_eq!(issuer.asked(KEYS), 2);
-
-    // The provider is away: its keys are good for a while, and not for ever.
-    issuer.reply(KEYS, Reply::Raw(b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n".to_vec()));
-    later(Duration::from_mins(11)).await;
-    assert_eq!(code(&provider, &of_new).await, 200);
-    assert_eq!(issuer.asked(KEYS), 3);
-    later(Duration::from_mins(50)).await;
-    assert_eq!(code(&provider, &of_new).await, 503);
-    issuer.publish(&[&new]);
-    later(Duration::from_secs(6)).await;
-    assert_eq!(code(&provider, &of_new).await, 200);
-}
-
-#[tokio::test]
-async fn keys_come_from_the_provider_itself_or_not_at_all() {
-    let key = Key::p256("p");
-    let raw = |text: String| Reply::Raw(text.into_bytes());
-    let keys = |issuer: &Issuer| issuer.url.clone() + KEYS;
-    let cases: [(&str, &str, &dyn Fn(&Issuer) -> Reply); 9] = [
-        ("another name", CONFIGURATION, &|issuer| {
-            Reply::Json(json!({"issuer": "https://id.example.org", "jwks_uri": keys(issuer)}))
-        }),
-        ("no name", CONFIGURATION, &|issuer| {
-            Reply::Json(json!({"jwks_uri": keys(issuer)}))
-        }),
-        ("keys without https", CONFIGURATION, &|issuer| {
-            Reply::Json(json!({"issuer": issuer.url, "jwks_uri": "http://192.0.2.1/keys"}))
-        }),
-        ("keys in a file", CONFIGURATION, &|issuer| {
-            Reply::Json(json!({"issuer": issuer.url, "jwks_uri": "file:///etc/keys"}))
-        }),
-        ("keys elsewhere", KEYS, &|issuer| {
-            raw(format!("HTTP/1.1 302 Found\r\nLocation: {}/others\r\nContent-Length: 0\r\n\r\n", issuer.url))
-        }),
-        ("too many bytes", KEYS, &|_| {
-            let (body, length) = (" ".repeat(2 << 20), 2 << 20);
-            raw(format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}"))
-        }),
-        ("no JSON", KEYS, &|_| {
-            raw("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n{".to_owned())
-        }),
-        ("a secret", KEYS, &|_| {
-            Reply::Json(json!({"keys": [{"kid": "p", "kty": "oct", "k": "AAAA"}]}))
-        }),
-        ("nothing at all", CONFIGURATION, &|_| Reply::Silence),
-    ];
-    for (what, path, reply) in cases {
-        let issuer = Issuer::plain(&[&key]);
-        issuer.reply("/others", Reply::Json(json!({"keys": [key.public()]})));
-        issuer.reply(path, reply(&issuer));
-        let token = key.token("ES256", &issuer.claims("alice"));
-        let answer = code(&provider(&issuer, &[]), &token);
-        let answer = tokio::time::timeout(Duration::from_secs(8), answer).await;
-        assert_eq!(answer.expect(what), 503, "{what}");
-        assert_eq!(issuer.asked("/others"), 0, "{what}");
-    }
-}
-
-#[tokio::test]
-async fn over_https_the_provider_must_be_certified() {
-    let key = Key::p256("p");
-    let issuer = Issuer::secure(&[&key]);
-    let token = key.token("ES256", &issuer.claims("alice"));
-    let of = |pem: &str| {
-        let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("issuer.pem");
-        std::fs::write(&file, pem).unwrap();
-        provider(&issuer, &[&format!("--oidc-ca-file={}", file.display())])
-    };
-    assert_eq!(code(&of(&issuer.authority), &token).await, 200);
-    let stranger = Issuer::secure(&[&key]);
-    assert_eq!(code(&of(&stranger.authority), &token).await, 503);
-    let elsewhere = json!({"issuer": issuer.url, "jwks_uri": Issuer::plain(&[&key]).url + KEYS});
-    issuer.reply(CONFIGURATION, Reply::Json(elsewhere));
-    assert_eq!(code(&of(&issuer.authority), &token).await, 503);
 }
 
 #[tokio::test]
@@ -276,7 +226,12 @@ async fn roles_are_those_of_the_names_and_groups_of_the_provider() {
     });
     space.try_apply(&map).await.unwrap();
     let url = format!("--oidc-issuer={}", issuer.url);
-    let flags = ["--auth=oidc", &url, "--oidc-audience=dvre", "--oidc-groups-claim=groups"];
+    let flags = [
+        "--auth=oidc",
+        &url,
+        "--oidc-audience=dvre",
+        "--oidc-groups-claim=groups",
+    ];
     let flags = [&flags[..], &["--project-roles=roles"]].concat();
     let gateway = Gateway::start(&space, &flags);
     logs(&gateway, "roles read").await;
@@ -314,7 +269,10 @@ async fn roles_are_those_of_the_names_and_groups_of_the_provider() {
     let id = submit(&alice).good()["workflow_id"].clone();
     let status = format!("/streamflow/status/{}", id.as_str().unwrap());
     for (token, code, count) in [(&alice, 200, 1), (&nurse, 200, 1), (&nobody, 404, 0)] {
-        let headers = [("authorization", token.as_str()), ("x-user-role", "coordinator")];
+        let headers = [
+            ("authorization", token.as_str()),
+            ("x-user-role", "coordinator"),
+        ];
         assert_eq!(gateway.get(&status, &headers).code, code);
         let list = gateway.get("/streamflow/workflows", &headers).good();
         assert_eq!(list["total_workflows"], count);
