@@ -17,7 +17,9 @@ pub fn document() -> &'static Value {
     static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
         // Tests read it, so it can be read here.
         let mut document: Value = serde_yaml::from_str(TEXT).unwrap_or_default();
-        document["info"]["version"] = json!(env!("CARGO_PKG_VERSION"));
+        if let Some(version) = document.pointer_mut("/info/version") {
+            *version = json!(env!("CARGO_PKG_VERSION"));
+        }
         document
     });
     &DOCUMENT

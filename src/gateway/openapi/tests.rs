@@ -131,7 +131,7 @@ async fn answers_that_need_no_cluster_are_as_it_says() {
     let api = api("--auth=trusted-headers");
     let who = json!({"project_id": "p", "user_wallet": "0x1", "user_role": "coordinator", "session_id": "s"});
     let contributor = json!({"project_id": "p", "user_wallet": "0x1"});
-    let stats = "/al-engine/session-stats/{project}";
+    let counts = "/al-engine/session-stats/{project}";
     for (method, path, body, expected) in [
         ("POST", "/users/authenticate", Some(&who), 200),
         ("POST", "/users/authenticate", None, 400),
@@ -140,7 +140,7 @@ async fn answers_that_need_no_cluster_are_as_it_says() {
         ("POST", "/al-engine/submit-labels", Some(&contributor), 200),
         ("POST", "/al-engine/command", Some(&who), 400),
         ("POST", "/streamflow/submit", None, 400),
-        ("GET", stats, Some(&who), 200),
+        ("GET", counts, Some(&who), 200),
         ("GET", "/streamflow/status/{id}", None, 503),
     ] {
         let sent = path.replace(['{', '}'], "");
