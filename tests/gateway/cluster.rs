@@ -10,7 +10,7 @@ use crate::namespace::Namespace;
 use crate::process::{Gateway, id};
 
 /// A token of a new account, which may do this to DvreWorkflows.
-async fn account(namespace: &Namespace, name: &str, verbs: &[&str]) -> String {
+pub async fn account(namespace: &Namespace, name: &str, verbs: &[&str]) -> String {
     let text = format!(
         "apiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: {name}}}\n---\n\
          apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {{name: {name}}}\n\

@@ -11,6 +11,7 @@
 mod cluster;
 mod engine;
 mod hostile;
+mod installed;
 mod issuer;
 mod load;
 mod manners;
