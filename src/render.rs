@@ -1,6 +1,7 @@
 //! Pure: from a validated [`Run`] to the objects that carry it out, a file an object.
 
 pub mod access;
+mod claims;
 pub mod clean_up;
 
 pub mod config_map;

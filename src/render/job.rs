@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
+use super::claims;
 use super::parts::{self, Parts, variable};
 use super::run::Run;
 use super::volumes;
@@ -64,7 +65,7 @@ fn pod(run: &Run) -> PodSpec {
         mounts.extend(mount);
     }
     let account = parts.account.take();
-    PodSpec {
+    let mut pod = PodSpec {
         automount_service_account_token: Some(account.is_some()),
         enable_service_links: Some(false),
         restart_policy: Some("Never".to_owned()),
@@ -84,7 +85,9 @@ fn pod(run: &Run) -> PodSpec {
         containers: vec![container(run, parts, mounts)],
         volumes: Some(volumes),
         ..PodSpec::default()
-    }
+    };
+    claims::share(&mut pod);
+    pod
 }
 
 fn container(run: &Run, parts: Parts, mounts: Vec<VolumeMount>) -> Container {
