@@ -1,4 +1,4 @@
-//! The command line: `run`, `gateway`, `crd` and `render`.
+//! The command line: `run`, `gateway`, `crd`, `openapi` and `render`.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -37,6 +37,8 @@ enum Command {
     Gateway(Box<GatewaySettings>),
     /// Print the CustomResourceDefinition.
     Crd,
+    /// Print the OpenAPI document of the gateway.
+    Openapi,
     /// Print the objects that a resource becomes, without a cluster, or why it is refused.
     Render {
         /// A YAML file with a DvreWorkflow, and the ConfigMaps that it names; `-` is standard input.
@@ -63,6 +65,11 @@ impl Cli {
                 let crd =
                     serde_yaml::to_string(&schema::crd()).map_err(|error| error.to_string())?;
                 print!("{crd}");
+                Ok(())
+            }
+            Command::Openapi => {
+                let document = serde_json::to_string_pretty(gateway::openapi::document());
+                println!("{}", document.map_err(|error| error.to_string())?);
                 Ok(())
             }
             Command::Render { file, settings } => {

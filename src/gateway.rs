@@ -9,22 +9,27 @@ mod call;
 pub mod caller;
 pub mod claims;
 mod coerce;
+mod connections;
 mod document;
 pub mod fault;
 mod limits;
 mod manners;
+mod metrics;
+pub mod openapi;
 mod record;
 pub mod role;
 mod routes;
 mod run;
 mod sessions;
 mod store;
+mod stranger;
 mod submission;
 mod template;
 #[cfg(test)]
 mod testing;
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -35,12 +40,11 @@ use crate::settings::gateway::GatewaySettings;
 use crate::stop::Stop;
 use auth::Authenticator;
 use limits::Limits;
+use metrics::Metrics;
 use template::Templates;
 
 /// How often callers that have not asked for long are forgotten.
 const TIDY: Duration = Duration::from_mins(1);
-/// How long requests under way may go on when the gateway is to end.
-const DRAIN: Duration = Duration::from_secs(8);
 
 /// What every request has at hand.
 pub struct Gateway {
@@ -49,6 +53,9 @@ pub struct Gateway {
     client: Client,
     authenticator: Authenticator,
     limits: Limits,
+    metrics: Metrics,
+    /// Whether it has been asked to end.
+    ending: AtomicBool,
     /// The templates of the folder.
     shipped: Templates,
     /// These, and those of the cluster.
@@ -61,13 +68,20 @@ impl Gateway {
         settings.check()?;
         let shipped = template::read_folder(&settings.templates, &settings.template_images)?;
         Ok(Self {
-            authenticator: Authenticator::new(&settings, client.clone()),
+            authenticator: Authenticator::new(&settings, client.clone())?,
             limits: Limits::new(&settings),
+            metrics: Metrics::default(),
+            ending: AtomicBool::new(false),
             templates: RwLock::new(Arc::new(shipped.clone())),
             shipped,
             settings,
             client,
         })
+    }
+
+    /// Whether it has been asked to end.
+    fn ends(&self) -> bool {
+        self.ending.load(Ordering::Relaxed)
     }
 
     /// The templates at this moment.
@@ -98,8 +112,6 @@ pub async fn serve(settings: GatewaySettings, client: Client, stop: &Stop) -> Re
         templates = gateway.shipped.len(),
         "gateway starts"
     );
-    let api = routes::router(&gateway).into_make_service_with_connect_info::<SocketAddr>();
-    let api = axum::serve(listener, api).with_graceful_shutdown(stop.asked());
     let probes = async {
         match gateway.settings.probes {
             None => std::future::pending().await,
@@ -115,18 +127,15 @@ pub async fn serve(settings: GatewaySettings, client: Client, stop: &Stop) -> Re
         loop {
             every.tick().await;
             gateway.limits.tidy();
+            gateway.authenticator.tidy().await;
         }
     };
-    let cut = async {
-        stop.asked().await;
-        tokio::time::sleep(DRAIN).await;
-    };
     tokio::select! {
-        served = api => served.map_err(|error| error.to_string())?,
+        () = connections::serve(listener, &gateway, stop) => {}
         ended = probes => { let (): () = ended?; }
         () = tidy => {}
         () = template::watch::follow(&gateway) => {}
-        () = cut => tracing::warn!("requests that take too long are cut off"),
+        () = gateway.authenticator.follow() => {}
     }
     tracing::info!("gateway ends");
     Ok(())

@@ -1,7 +1,6 @@
 //! Pure: from a validated [`Run`] to the objects that carry it out, a file an object.
 
 pub mod access;
-mod claims;
 pub mod clean_up;
 
 pub mod config_map;
@@ -11,6 +10,7 @@ pub mod network_policy;
 mod parts;
 pub mod placement;
 pub mod run;
+mod shared_claims;
 mod singularity;
 mod ssh;
 mod step_pods;

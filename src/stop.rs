@@ -36,6 +36,12 @@ impl Stop {
         Ok(Self(receiver))
     }
 
+    /// One that a test asks.
+    #[cfg(test)]
+    pub(crate) fn asked_by(asked: watch::Receiver<bool>) -> Self {
+        Self(asked)
+    }
+
     /// Resolves once the process is asked to end.
     pub fn asked(&self) -> impl Future<Output = ()> + Send + Sync + use<> {
         let mut asked = self.0.clone();
@@ -82,7 +88,7 @@ mod tests {
         #[case] seconds: u64,
     ) {
         let (sender, receiver) = watch::channel(false);
-        let stop = Stop(receiver);
+        let stop = Stop::asked_by(receiver);
         let asked = stop.asked();
         let work = async {
             asked.await;

@@ -29,6 +29,15 @@ fn the_crd_is_what_the_types_say() {
 }
 
 #[test]
+fn the_openapi_document_is_what_the_program_prints() {
+    let committed: Value = serde_json::from_str(&committed("docs/openapi.json").unwrap()).unwrap();
+    assert!(
+        &committed == dvre_operator::gateway::openapi::document(),
+        "run `make generate`"
+    );
+}
+
+#[test]
 fn every_example_would_be_run() {
     let schema = schema_file();
     let flags = [

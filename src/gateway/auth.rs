@@ -1,16 +1,24 @@
 //! Finding out who asks.
 
+pub mod crypto;
 pub mod kubernetes;
+pub mod oidc;
+pub mod project_roles;
+pub mod wallet;
 
 use std::net::IpAddr;
 
 use axum::http::HeaderMap;
+use jiff::Timestamp;
 use kube::Client;
 
 use super::caller::{Authority, Caller};
 use super::fault::Fault;
 use crate::settings::gateway::{AuthMode, GatewaySettings};
 use kubernetes::Reviews;
+use oidc::Provider;
+use project_roles::watch::KnownRoles;
+use wallet::Wallets;
 
 /// How callers prove who they are.
 pub enum Authenticator {
@@ -23,13 +31,42 @@ pub enum Authenticator {
     },
     /// A token that the cluster knows.
     Kubernetes(Reviews),
+    /// A token of an OpenID provider.
+    Oidc(Box<Provider>, Members),
+    /// A token for a wallet that has signed in.
+    Wallet(Box<Wallets>, Members),
+}
+
+/// Callers that the cluster does not know: what they may do is their role in a project, and the cluster is
+/// asked in the gateway's own name.
+pub struct Members {
+    roles: KnownRoles,
+    client: Client,
+}
+
+impl Members {
+    fn new(settings: &GatewaySettings, client: Client) -> Self {
+        let map = settings.project_roles.as_deref().unwrap_or_default();
+        Self {
+            roles: KnownRoles::new(client.clone(), &settings.namespace, map),
+            client,
+        }
+    }
+
+    /// The caller of this name, which is all of these subjects.
+    fn caller(&self, name: String, subjects: &[String]) -> Result<Caller, Fault> {
+        Ok(Caller {
+            name: Some(name),
+            authority: Authority::Projects(self.roles.of(subjects)?),
+            client: self.client.clone(),
+        })
+    }
 }
 
 impl Authenticator {
     /// What the settings ask for.
-    #[must_use]
-    pub fn new(settings: &GatewaySettings, client: Client) -> Self {
-        match settings.auth {
+    pub fn new(settings: &GatewaySettings, client: Client) -> Result<Self, String> {
+        Ok(match settings.auth {
             AuthMode::TrustedHeaders => {
                 tracing::warn!(
                     listen = %settings.listen,
@@ -43,7 +80,15 @@ impl Authenticator {
                 }
             }
             AuthMode::Kubernetes => Self::Kubernetes(Reviews::new(client)),
-        }
+            AuthMode::Oidc => Self::Oidc(
+                Box::new(Provider::new(&settings.oidc)?),
+                Members::new(settings, client),
+            ),
+            AuthMode::Wallet => Self::Wallet(
+                Box::new(Wallets::new(settings, client.clone())?),
+                Members::new(settings, client),
+            ),
+        })
     }
 
     /// Who sent these headers from this address.
@@ -64,6 +109,53 @@ impl Authenticator {
                 })
             }
             Self::Kubernetes(reviews) => reviews.caller(bearer(headers)?).await,
+            Self::Oidc(provider, members) => {
+                let subject = provider.subject(bearer(headers)?).await?;
+                let all = subject.all();
+                members.caller(subject.name, &all)
+            }
+            Self::Wallet(wallets, members) => {
+                let wallet = wallets.wallet(bearer(headers)?)?;
+                members.caller(wallet.clone(), &[wallet])
+            }
+        }
+    }
+
+    /// Where wallets sign in; nowhere in other modes.
+    #[must_use]
+    pub fn wallets(&self) -> Option<&Wallets> {
+        match self {
+            Self::Wallet(wallets, _) => Some(wallets),
+            _ => None,
+        }
+    }
+
+    fn members(&self) -> Option<&Members> {
+        match self {
+            Self::Oidc(_, members) | Self::Wallet(_, members) => Some(members),
+            Self::TrustedHeaders { .. } | Self::Kubernetes(_) => None,
+        }
+    }
+
+    /// Whether callers can be judged: roles, where they count, have been read.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.members()
+            .is_none_or(|members| members.roles.is_known())
+    }
+
+    /// Follows the roles for good, where they count.
+    pub async fn follow(&self) {
+        match self.members() {
+            Some(members) => members.roles.follow().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Forgets what is over.
+    pub async fn tidy(&self) {
+        if let Some(wallets) = self.wallets() {
+            wallets.tidy(Timestamp::now()).await;
         }
     }
 }
@@ -117,7 +209,7 @@ mod tests {
     #[tokio::test]
     async fn headers_are_believed_from_near_alone() {
         let settings = settings(&["--auth=trusted-headers", "--trusted-proxies=10.1.0.0/16"]);
-        let authenticator = Authenticator::new(&settings, no_client());
+        let authenticator = Authenticator::new(&settings, no_client()).unwrap();
         for (peer, believed) in [
             ("127.0.0.1", true),
             ("::1", true),

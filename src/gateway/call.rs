@@ -99,6 +99,7 @@ impl FromRequest<Arc<Gateway>> for Call {
         let query = query(&parts.uri);
         let body = object(&parts.method, &body)?;
         let claims = Claims::read(&parts.headers, &Value::Object(body.clone()), &query)?;
+        claims.require_own_wallet(&caller)?;
         Ok(Self {
             caller,
             claims,
@@ -110,7 +111,8 @@ impl FromRequest<Arc<Gateway>> for Call {
     }
 }
 
-async fn read(body: Body, limit: &usize, seconds: u64) -> Result<Vec<u8>, Fault> {
+/// Reads a body that has at most `limit` bytes and arrives within that time.
+pub(super) async fn read(body: Body, limit: &usize, seconds: u64) -> Result<Vec<u8>, Fault> {
     let bytes = tokio::time::timeout(Duration::from_secs(seconds), to_bytes(body, *limit)).await;
     match bytes {
         Err(_) => Err(Fault::too_slow(format!(

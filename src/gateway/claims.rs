@@ -121,8 +121,23 @@ impl Claims {
         })
     }
 
+    /// Refuses a wallet that is named and is not the one that is proven.
+    pub fn require_own_wallet(&self, caller: &Caller) -> Result<(), Fault> {
+        match (&caller.authority, &caller.name, &self.wallet) {
+            (Authority::Projects(_), Some(name), Some(named))
+                if name.starts_with("0x") && *name != named.to_lowercase() =>
+            {
+                Err(Fault::forbidden(
+                    "Permission denied: the wallet that is named is not the one that signed in",
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The wallet of the caller. One that is named must be the one that is proven.
     fn proven_wallet(&self, caller: &Caller) -> Result<String, Fault> {
+        self.require_own_wallet(caller)?;
         let named = match &self.wallet {
             None => None,
             Some(_) => Some(
@@ -131,13 +146,6 @@ impl Claims {
             ),
         };
         match (&caller.authority, &caller.name, named) {
-            (Authority::Projects(_), Some(name), Some(named))
-                if name.starts_with("0x") && *name != named =>
-            {
-                Err(Fault::forbidden(
-                    "Permission denied: the wallet that is named is not the one that signed in",
-                ))
-            }
             (Authority::Claims { .. }, _, None) => {
                 Err(Fault::identity("Invalid user_wallet address"))
             }

@@ -1,6 +1,6 @@
 //! How often one caller may ask.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 
 use axum::http::HeaderMap;
@@ -14,9 +14,24 @@ use crate::settings::gateway::GatewaySettings;
 /// How many seconds' worth of requests may come at once.
 const BURST: u32 = 10;
 
+/// How many requests one counts for that comes from somebody who has proven nothing: it makes work, and may
+/// leave something in the cluster.
+const STRANGER: u32 = 5;
+
+/// Who is counted as one.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+enum Key {
+    /// Somebody who has proven its name.
+    Name(String),
+    /// Whoever asks from there.
+    Address(IpAddr),
+    /// Whoever has proven nothing and asks from this network.
+    Stranger(IpAddr),
+}
+
 /// Counts the requests of each caller.
 pub struct Limits {
-    limiter: Option<DefaultKeyedRateLimiter<String>>,
+    limiter: Option<DefaultKeyedRateLimiter<Key>>,
     settings: GatewaySettings,
 }
 
@@ -37,14 +52,31 @@ impl Limits {
     /// Refuses a request where too many of the same caller came before. Who has proven its name is counted
     /// by that, and anybody else by address.
     pub fn admit(&self, caller: &Caller, headers: &HeaderMap, peer: IpAddr) -> Result<(), Fault> {
-        let Some(limiter) = &self.limiter else {
+        let key = match &caller.name {
+            Some(name) => Key::Name(name.clone()),
+            None => Key::Address(self.address(headers, peer)),
+        };
+        self.count(&key, 1)
+    }
+
+    /// The same for somebody who has proven nothing, by network: of IPv6 anybody has many addresses.
+    pub fn admit_stranger(&self, headers: &HeaderMap, peer: IpAddr) -> Result<(), Fault> {
+        let network = match self.address(headers, peer) {
+            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+            address @ IpAddr::V4(_) => address,
+        };
+        self.count(&Key::Stranger(network), STRANGER)
+    }
+
+    fn count(&self, key: &Key, times: u32) -> Result<(), Fault> {
+        let (Some(limiter), Some(times)) = (&self.limiter, NonZeroU32::new(times)) else {
             return Ok(());
         };
-        let key = match &caller.name {
-            Some(name) => format!("name {name}"),
-            None => format!("address {}", self.address(headers, peer)),
+        // One that could never pass does not exist: more may come at once than one counts for.
+        let Ok(counted) = limiter.check_key_n(key, times) else {
+            return Err(Fault::too_many(1));
         };
-        limiter.check_key(&key).map_err(|until| {
+        counted.map_err(|until| {
             let wait = until.wait_time_from(DefaultClock::default().now());
             Fault::too_many(
                 u32::try_from(wait.as_secs())
@@ -121,6 +153,19 @@ mod tests {
         limits
             .admit(&alice, &HeaderMap::new(), "192.0.2.1".parse().unwrap())
             .unwrap();
+    }
+
+    #[test]
+    fn strangers_are_counted_by_network_and_for_more() {
+        let limits = limits(1);
+        let ask = |from: &str| limits.admit_stranger(&HeaderMap::new(), from.parse().unwrap());
+        for _ in 0..BURST / STRANGER {
+            ask("2001:db8::1").unwrap();
+        }
+        let fault = ask("2001:db8::2").unwrap_err();
+        assert_eq!(fault.status, StatusCode::TOO_MANY_REQUESTS);
+        ask("2001:db8:0:1::1").unwrap();
+        ask("192.0.2.1").unwrap();
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! The paths, and what answers them.
 
 mod engine;
+mod openapi;
 mod projects;
 mod service;
+mod sign_in;
 mod streamflow;
 mod templates;
 mod users;
@@ -10,54 +12,111 @@ mod users;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::handler::Handler;
+use axum::http::Method;
 use axum::middleware;
-use axum::routing::{get, post};
+use axum::routing::{self, MethodRouter};
 
-use super::{Gateway, manners};
+use super::{Gateway, manners, metrics};
+
+#[cfg(test)]
+pub use service::ready;
+
+/// A path, and what answers a method on it.
+pub struct Route {
+    /// The method.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the OpenAPI document is held against it")
+    )]
+    pub method: Method,
+    /// The path, with names in braces.
+    pub path: &'static str,
+    answer: MethodRouter<Arc<Gateway>>,
+}
+
+fn get<H, T>(path: &'static str, handler: H) -> Route
+where
+    H: Handler<T, Arc<Gateway>>,
+    T: 'static,
+{
+    Route {
+        method: Method::GET,
+        path,
+        answer: routing::get(handler),
+    }
+}
+
+fn post<H, T>(path: &'static str, handler: H) -> Route
+where
+    H: Handler<T, Arc<Gateway>>,
+    T: 'static,
+{
+    Route {
+        method: Method::POST,
+        path,
+        answer: routing::post(handler),
+    }
+}
+
+/// All routes of the API. The OpenAPI document has the same.
+#[must_use]
+pub fn all() -> Vec<Route> {
+    vec![
+        get("/", service::description),
+        get("/health", service::health),
+        get("/api", service::version),
+        get("/openapi.json", openapi::document),
+        get("/auth/nonce", sign_in::nonce),
+        post("/auth/verify", sign_in::verify),
+        post("/streamflow/submit", streamflow::submit),
+        post(
+            "/streamflow/submit-project-workflow",
+            streamflow::submit_to_project,
+        ),
+        get("/streamflow/status/{id}", streamflow::status),
+        get("/streamflow/workflows", streamflow::list),
+        get(
+            "/streamflow/projects/{project}/workflows",
+            streamflow::list_of_project,
+        ),
+        get("/dal/templates", templates::info),
+        get("/streamflow/dal-templates/info", templates::info),
+        get("/database/stats", service::stats),
+        post("/al-engine/command", engine::command),
+        get("/al-engine/sessions", engine::sessions),
+        get("/al-engine/sessions/{project}", engine::of_project),
+        get("/al-engine/sessions/{project}/{session}", engine::session),
+        post("/al-engine/assign-samples", engine::assign_samples),
+        post("/al-engine/submit-labels", engine::submit_labels),
+        get("/al-engine/session-stats/{project}", engine::stats),
+        post("/users/authenticate", users::authenticate),
+        get("/users/project-info/{project}", users::project_info),
+        get("/users/my-projects", users::my_projects),
+        post("/api/projects/deploy", projects::deploy),
+        get("/api/workflows/{id}/status", projects::status),
+        get(
+            "/streamflow/submit-project-workflow/api/workflows/{id}/status",
+            projects::status,
+        ),
+    ]
+}
 
 /// The API.
 pub fn router(gateway: &Arc<Gateway>) -> Router {
-    Router::new()
-        .route("/", get(service::description))
-        .route("/health", get(service::health))
-        .route("/api", get(service::version))
-        .route("/streamflow/submit", post(streamflow::submit))
-        .route(
-            "/streamflow/submit-project-workflow",
-            post(streamflow::submit_to_project),
-        )
-        .route("/streamflow/status/{id}", get(streamflow::status))
-        .route("/streamflow/workflows", get(streamflow::list))
-        .route(
-            "/streamflow/projects/{project}/workflows",
-            get(streamflow::list_of_project),
-        )
-        .route("/dal/templates", get(templates::info))
-        .route("/streamflow/dal-templates/info", get(templates::info))
-        .route("/database/stats", get(service::stats))
-        .route("/al-engine/command", post(engine::command))
-        .route("/al-engine/sessions", get(engine::sessions))
-        .route("/al-engine/sessions/{project}", get(engine::of_project))
-        .route(
-            "/al-engine/sessions/{project}/{session}",
-            get(engine::session),
-        )
-        .route("/al-engine/assign-samples", post(engine::assign_samples))
-        .route("/al-engine/submit-labels", post(engine::submit_labels))
-        .route("/al-engine/session-stats/{project}", get(engine::stats))
-        .route("/users/authenticate", post(users::authenticate))
-        .route("/users/project-info/{project}", get(users::project_info))
-        .route("/users/my-projects", get(users::my_projects))
-        .route("/api/projects/deploy", post(projects::deploy))
-        .route("/api/workflows/{id}/status", get(projects::status))
-        .route(
-            "/streamflow/submit-project-workflow/api/workflows/{id}/status",
-            get(projects::status),
-        )
+    let routes = all().into_iter();
+    routes
+        .fold(Router::new(), |router, route| {
+            router.route(route.path, route.answer)
+        })
         .fallback(manners::unknown)
         .layer(middleware::from_fn_with_state(
             gateway.clone(),
             manners::all,
+        ))
+        .layer(middleware::from_fn_with_state(
+            gateway.clone(),
+            metrics::count,
         ))
         .with_state(gateway.clone())
 }
@@ -65,7 +124,8 @@ pub fn router(gateway: &Arc<Gateway>) -> Router {
 /// Probes and metrics, for the cluster alone.
 pub fn probes(gateway: &Arc<Gateway>) -> Router {
     Router::new()
-        .route("/livez", get(|| async { "ok" }))
-        .route("/readyz", get(service::ready))
+        .route("/livez", routing::get(|| async { "ok" }))
+        .route("/readyz", routing::get(service::ready))
+        .route("/metrics", routing::get(service::metrics))
         .with_state(gateway.clone())
 }

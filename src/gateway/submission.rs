@@ -83,6 +83,16 @@ impl Project {
 }
 
 impl Submission<'_> {
+    /// What it is, for counting: `template`, `project` or `basic`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match (self.template, &self.project) {
+            (Some(_), _) => "template",
+            (None, Some(_)) => "project",
+            (None, None) => "basic",
+        }
+    }
+
     /// The resource of this id.
     pub fn resource(self, id: &str, now: Timestamp) -> Result<DvreWorkflow, Fault> {
         let mut inputs = self.inputs;

@@ -8,10 +8,9 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::claims;
 use super::parts::{self, Parts, variable};
 use super::run::Run;
-use super::volumes;
+use super::{shared_claims, volumes};
 use crate::names::{self, RUNNER_CONTAINER};
 use crate::runner::run_file::{ATTEMPT, WORK_FOLDER};
 use crate::settings::resources;
@@ -86,7 +85,7 @@ fn pod(run: &Run) -> PodSpec {
         volumes: Some(volumes),
         ..PodSpec::default()
     };
-    claims::share(&mut pod);
+    shared_claims::share(&mut pod);
     pod
 }
 

@@ -1,11 +1,18 @@
 //! What whoever runs the gateway decides.
 
+pub mod connections;
+pub mod oidc;
+pub mod wallet;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 
+use self::connections::ConnectionSettings;
+use self::oidc::OidcSettings;
+use self::wallet::WalletSettings;
 use super::LogFormat;
 use crate::words::list;
 
@@ -36,6 +43,19 @@ pub struct GatewaySettings {
     /// With `trusted-headers`: who names no wallet may read nothing.
     #[arg(long, env = "DVRE_GATEWAY_CLOSED_READS")]
     pub closed_reads: bool,
+
+    /// The OpenID provider.
+    #[command(flatten)]
+    pub oidc: OidcSettings,
+
+    /// Sign-in with a wallet.
+    #[command(flatten)]
+    pub wallet: WalletSettings,
+
+    /// With `oidc` and `wallet`: the ConfigMap, in the gateway's namespace, whose `roles.yaml` says who has
+    /// which role in which project.
+    #[arg(long, env = "DVRE_GATEWAY_PROJECT_ROLES")]
+    pub project_roles: Option<String>,
 
     /// Folder with a folder for each template.
     #[arg(
@@ -79,6 +99,10 @@ pub struct GatewaySettings {
     #[arg(long, env = "DVRE_GATEWAY_REQUESTS_PER_SECOND", default_value_t = 20)]
     pub requests_per_second: u32,
 
+    /// Connections.
+    #[command(flatten)]
+    pub connections: ConnectionSettings,
+
     /// Form of the log.
     #[arg(long, env = "DVRE_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
@@ -96,6 +120,10 @@ pub enum AuthMode {
     /// Not at all: the headers `X-User-Wallet` and `X-User-Role` are believed, from this machine and from
     /// trusted proxies alone.
     TrustedHeaders,
+    /// By a token of an OpenID provider; their roles stand in a ConfigMap.
+    Oidc,
+    /// By a message that their wallet has signed (EIP-4361); their roles stand in a ConfigMap.
+    Wallet,
 }
 
 impl GatewaySettings {
@@ -108,6 +136,21 @@ impl GatewaySettings {
                  instead of {}, or name the proxy in front with --trusted-proxies",
                 self.listen
             ));
+        }
+        match self.auth {
+            AuthMode::TrustedHeaders | AuthMode::Kubernetes => {}
+            AuthMode::Oidc => {
+                self.oidc.required()?;
+            }
+            AuthMode::Wallet => {
+                self.wallet.required()?;
+            }
+        }
+        if matches!(self.auth, AuthMode::Oidc | AuthMode::Wallet) && self.project_roles.is_none() {
+            return Err(
+                "--auth=oidc and --auth=wallet need --project-roles: without it nobody has a role"
+                    .to_owned(),
+            );
         }
         if self.deployments.is_empty() {
             return Err("--deployments: name at least one".to_owned());
@@ -168,6 +211,31 @@ pub(crate) mod tests {
         assert!(trusted(&["--listen=0.0.0.0:8888"]).is_err());
         let behind = ["--listen=0.0.0.0:8888", "--trusted-proxies=10.0.0.0/8"];
         assert_eq!(trusted(&behind), Ok(()));
+    }
+
+    #[test]
+    fn what_a_proof_needs_is_named() {
+        let missing = |arguments: &[&str]| settings(arguments).check().unwrap_err();
+        let oidc = ["--auth=oidc", "--oidc-issuer=https://id.example.org"];
+        assert!(missing(&oidc[..1]).contains("--oidc-issuer"));
+        assert!(missing(&oidc).contains("--oidc-audience"));
+        let oidc = [&oidc[..], &["--oidc-audience=dvre"]].concat();
+        assert!(missing(&oidc).contains("--project-roles"));
+        let oidc = [&oidc[..], &["--project-roles=roles"]].concat();
+        assert_eq!(settings(&oidc).check(), Ok(()));
+        let plain = [
+            "--auth=oidc",
+            "--oidc-issuer=http://id.example.org",
+            "--oidc-audience=dvre",
+        ];
+        assert!(missing(&plain).contains("https://"));
+
+        let wallet = ["--auth=wallet", "--wallet-domain=localhost:8888"];
+        assert!(missing(&wallet[..1]).contains("--wallet-domain"));
+        assert!(missing(&wallet).contains("--wallet-key-file"));
+        let wallet = [&wallet[..], &["--wallet-key-file=/key"]].concat();
+        assert!(missing(&wallet).contains("--project-roles"));
+        assert!(missing(&["--auth=wallet", "--wallet-domain=me@localhost"]).contains("HOST"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! without.
 
 use std::fmt::Debug;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use dvre_operator::api::{DvreWorkflow, DvreWorkflowStatus, Phase, Reason};
@@ -48,15 +49,19 @@ pub type Outcome<T = ()> = Result<T, String>;
 pub struct Case {
     pub namespace: Namespace,
     proxy: Proxy,
+    /// How many requests there were before the first resource.
+    idle: OnceLock<usize>,
 }
 
 /// A case that was played to its end.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Played {
     pub end: End,
     /// How many Jobs and pods were ever created.
     pub counts: Vec<String>,
     pub entries: Vec<Entry>,
+    /// How many of these came before there was any resource.
+    pub idle: usize,
     /// Whether the planned fault struck.
     pub struck: bool,
     /// What must never be.
@@ -80,7 +85,11 @@ pub async fn play(
         planned.clone(),
     )
     .await;
-    let case = Case { namespace, proxy };
+    let case = Case {
+        namespace,
+        proxy,
+        idle: OnceLock::new(),
+    };
     let played = case.play(world, scenario, planned.as_ref(), wanted).await;
     match played {
         Ok(played) => {
@@ -134,6 +143,7 @@ impl Case {
                 end,
                 counts: seen.counts(),
                 entries: self.journal().entries(),
+                idle: self.idle.get().copied().unwrap_or_default(),
                 struck: self.journal().struck(),
                 broken,
                 story: self.story(),
@@ -178,6 +188,9 @@ impl Case {
 
     /// Applies any object.
     pub async fn create(&self, object: &Value) -> Outcome {
+        if object["kind"] == "DvreWorkflow" {
+            self.idle.get_or_init(|| self.journal().entries().len());
+        }
         let applied = self.namespace.try_apply(object).await;
         applied.map(drop).map_err(|error| error.to_string())
     }

@@ -37,7 +37,7 @@ pub async fn exchange(
     let Some(planned) = planned else {
         return pass(&shared, number, &request, parts, body, None).await;
     };
-    let fault = planned.fault;
+    let (fault, strike) = planned;
     shared.journal.outcome(number, format!("{fault} …"));
     match fault {
         Fault::CrashBefore => crash(&shared).await,
@@ -48,6 +48,10 @@ pub async fn exchange(
         Fault::Reply(code) => {
             shared.journal.over();
             Ok(answer(code, &request))
+        }
+        Fault::Busy => {
+            shared.journal.over();
+            Ok(answer(faults::BUSY[strike], &request))
         }
         Fault::Gone => {
             shared.journal.over();

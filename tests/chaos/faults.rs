@@ -23,6 +23,8 @@ pub enum Fault {
     CrashAfter,
     /// The request is answered with this code, and does not reach the server.
     Reply(u16),
+    /// The same with one code of [`BUSY`] after the other, the request's repetitions included.
+    Busy,
     /// The server commits the request, and the answer is a gateway's timeout.
     LostReply,
     /// The connection is reset before the request reaches the server.
@@ -41,20 +43,21 @@ pub enum Fault {
     BookmarkOnly,
 }
 
+/// What a busy server answers.
+pub const BUSY: [u16; 3] = [429, 500, 503];
+
 use Fault::{
-    BookmarkOnly, CrashAfter, CrashBefore, Gone, GoneInStream, LostReply, Reply, Reset, Silence,
-    Stall, Truncated,
+    BookmarkOnly, Busy, CrashAfter, CrashBefore, Gone, GoneInStream, LostReply, Reply, Reset,
+    Silence, Stall, Truncated,
 };
 
 /// All faults, in the order of the summary.
-pub const ALL: [Fault; 16] = [
+pub const ALL: [Fault; 14] = [
     CrashBefore,
     CrashAfter,
     Reply(409),
     Reply(422),
-    Reply(429),
-    Reply(500),
-    Reply(503),
+    Busy,
     LostReply,
     Reset,
     Stall,
@@ -77,7 +80,7 @@ impl Fault {
     /// Whether the fault makes sense for a request, which had so many events when it is a stream.
     pub fn applies_to(self, request: &Request, events: usize) -> bool {
         match self {
-            CrashBefore | Reset | Stall | Reply(429 | 500 | 503) => true,
+            CrashBefore | Reset | Stall | Busy => true,
             // The answer to these is their stream.
             CrashAfter | LostReply | Reply(409 | 422) => !request.is_stream(),
             Reply(_) | Silence => request.is_stream(),
@@ -93,7 +96,17 @@ impl Fault {
 
     /// Whether a single answer is wrong, or missing, and all is well after it.
     pub fn is_answer(self) -> bool {
-        matches!(self, Reply(_) | LostReply | Reset | Gone)
+        matches!(self, Reply(_) | Busy | LostReply | Reset | Gone)
+    }
+
+    /// Whether it is over in a moment.
+    pub fn is_sudden(self) -> bool {
+        self.is_answer() || matches!(self, CrashBefore | CrashAfter | GoneInStream)
+    }
+
+    /// How many requests in a row it strikes, if they come.
+    pub fn strikes(self) -> usize {
+        if self == Busy { BUSY.len() } else { 1 }
     }
 
     /// Whether an old write may arrive after a newer one.
@@ -108,6 +121,7 @@ impl Display for Fault {
             CrashBefore => "crash before",
             CrashAfter => "crash after",
             Reply(code) => return write!(f, "{code}"),
+            Busy => "429, then 500, then 503",
             LostReply => "504 after commit",
             Reset => "reset",
             Stall => "stall, late commit",

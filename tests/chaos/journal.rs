@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use crate::faults::Planned;
+use crate::faults::{Fault, Planned};
 use crate::request::{Occurrence, Request};
 
 /// One request and what became of it.
@@ -54,15 +54,19 @@ impl Journal {
         }
     }
 
-    /// Notes a request and returns its number, and whether the planned fault strikes it.
-    pub fn note(&self, request: Request) -> (usize, Option<Planned>) {
+    /// Notes a request and returns its number, and with which of its strikes the planned fault strikes it.
+    pub fn note(&self, request: Request) -> (usize, Option<(Fault, usize)>) {
         let mut entries = self.lock();
         let same = entries.iter().filter(|entry| entry.at.request == request);
         let at = Occurrence {
             number: same.count() + 1,
             request,
         };
-        let struck = self.planned.clone().filter(|planned| planned.at == at);
+        let struck = self.planned.as_ref().and_then(|planned| {
+            let strike = at.number.checked_sub(planned.at.number)?;
+            let struck = planned.at.request == at.request && strike < planned.fault.strikes();
+            struck.then_some((planned.fault, strike))
+        });
         if struck.is_some() {
             self.progress.send_replace(Progress::Begun);
         }

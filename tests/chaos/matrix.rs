@@ -25,6 +25,8 @@ const RECORDED: usize = 3;
 struct Clean<'a> {
     scenario: &'a Scenario,
     entries: Vec<Entry>,
+    /// How many of these the operator makes before there is any resource.
+    idle: usize,
     end: End,
     counts: Vec<String>,
     /// Paths of the status that differ between two clean runs.
@@ -144,17 +146,28 @@ fn planned(entries: &[Entry], faults: &[Fault]) -> Vec<Planned> {
 }
 
 /// What tells a case from all others. A wrong answer strikes the same operator wherever the same was
-/// written before; any other fault has its own sequel in each scenario.
+/// written before, and what is over before there is any resource strikes it in the same way everywhere; any
+/// other fault has its own sequel in each scenario. A read leaves nothing at the server, so that a crash
+/// after it is one before it.
 fn situation(clean: &Clean<'_>, planned: &Planned) -> (&'static str, Vec<Occurrence>, Planned) {
-    if !planned.fault.is_answer() {
-        return (clean.scenario.name, Vec::new(), planned.clone());
+    let (at, mut planned) = (&planned.at, planned.clone());
+    if planned.fault == Fault::CrashAfter && !at.request.writes() {
+        planned.fault = Fault::CrashBefore;
+    }
+    let idle = clean.entries.iter().take(clean.idle);
+    let idle = idle.map(|entry| &entry.at).any(|idle| idle == at);
+    // The resources of a scenario come when the operator watches, so a list that is late delays them.
+    let over =
+        planned.fault.is_sudden() || planned.fault == Fault::Stall && at.request.verb == "list";
+    if !(planned.fault.is_answer() || over && idle) {
+        return (clean.scenario.name, Vec::new(), planned);
     }
     let before = clean.entries.iter().map(|entry| &entry.at);
-    let before = before.take_while(|at| **at != planned.at);
+    let before = before.take_while(|before| *before != at);
     let written = before.filter(|at| at.request.decides());
     let mut written: Vec<Occurrence> = written.cloned().collect();
     written.sort();
-    ("", written, planned.clone())
+    ("", written, planned)
 }
 
 /// Plays a scenario twice without faults.
@@ -188,11 +201,20 @@ async fn record<'a>(world: &World, scenario: &'a Scenario) -> (Clean<'a>, Vec<St
         .flat_map(|it| &it.entries)
         .map(|it| it.at.clone())
         .collect();
-    let first = played.into_iter().next();
-    let (entries, counts) = first.map(|first| (first.entries, first.counts)).unzip();
+    let first = played.into_iter().next().unwrap_or_default();
+    let idle: HashSet<_> = first
+        .entries
+        .iter()
+        .take(first.idle)
+        .map(|it| it.at.clone())
+        .collect();
+    let (mut entries, counts) = (first.entries, first.counts);
     // What only one of them asked depends on how busy the machine is.
-    let mut entries: Vec<Entry> = entries.unwrap_or_default();
     entries.retain(|entry| second.contains(&entry.at));
+    let idle = entries
+        .iter()
+        .take_while(|entry| idle.contains(&entry.at))
+        .count();
     let failures = failures
         .into_iter()
         .map(|why| format!("{} without faults: {why}", scenario.name))
@@ -200,8 +222,9 @@ async fn record<'a>(world: &World, scenario: &'a Scenario) -> (Clean<'a>, Vec<St
     let clean = Clean {
         scenario,
         entries,
-        counts: counts.unwrap_or_default(),
+        idle,
         end,
+        counts,
         noise,
     };
     (clean, failures)

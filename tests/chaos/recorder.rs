@@ -1,7 +1,7 @@
 //! Counts what is created, with a connection of its own that no fault touches: every Job and runner pod
 //! of every run, by uid, and every end that did not last.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -67,7 +67,13 @@ impl Seen {
     }
 }
 
-type Namespaces = HashMap<String, Seen>;
+/// What was seen, and of which resources nothing counts any more: a namespace is used again, and a watch may
+/// be behind another.
+#[derive(Default)]
+struct Namespaces {
+    seen: HashMap<String, Seen>,
+    taken: HashSet<String>,
+}
 
 /// Watches all namespaces as long as it lives.
 pub struct Recorder {
@@ -79,7 +85,7 @@ pub struct Recorder {
 impl Recorder {
     /// Begins to watch.
     pub fn new(client: &Client) -> Self {
-        let seen = Arc::new(Mutex::new(HashMap::new()));
+        let seen = Arc::new(Mutex::new(Namespaces::default()));
         let changes = watch::Sender::new(());
         let mut watches = JoinSet::new();
         let ours = watcher::Config::default().labels(names::SELECTOR);
@@ -121,7 +127,7 @@ impl Recorder {
         let mut changes = self.changes.subscribe();
         let holds = || {
             let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            seen.get(namespace).is_some_and(&condition)
+            seen.seen.get(namespace).is_some_and(&condition)
         };
         while !holds() {
             let _ = changes.changed().await;
@@ -129,9 +135,14 @@ impl Recorder {
     }
 
     fn take_now(&self, namespace: &str) -> Option<Seen> {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let gone = seen.get(namespace).is_none_or(|seen| seen.live.is_empty());
-        gone.then(|| seen.remove(namespace).unwrap_or_default())
+        let mut all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = all.seen.get(namespace);
+        if seen.is_some_and(|seen| !seen.live.is_empty()) {
+            return None;
+        }
+        let seen = all.seen.remove(namespace).unwrap_or_default();
+        all.taken.extend(seen.phases.keys().cloned());
+        Some(seen)
     }
 }
 
@@ -161,10 +172,14 @@ async fn follow<K>(
             }
         };
         let namespace = object.namespace().unwrap_or_default();
-        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let seen = seen.entry(namespace).or_default();
-        note(seen, &object);
         let uid = object.uid().unwrap_or_default();
+        let mut all = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let owner = object.labels().get(names::WORKFLOW_UID).unwrap_or(&uid);
+        if all.taken.contains(owner) {
+            continue;
+        }
+        let seen = all.seen.entry(namespace).or_default();
+        note(seen, &object);
         if live {
             seen.live.insert(uid);
         } else {

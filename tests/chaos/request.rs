@@ -90,9 +90,14 @@ impl Request {
         matches!(self.verb, "watch" | "follow")
     }
 
+    /// Whether it changes anything at the server.
+    pub fn writes(&self) -> bool {
+        !matches!(self.verb, "get" | "list" | "watch" | "follow")
+    }
+
     /// Whether it changes what is decided later: Events do not, which come beside the rest.
     pub fn decides(&self) -> bool {
-        !matches!(self.verb, "get" | "list" | "watch" | "follow") && self.resource != "events"
+        self.writes() && self.resource != "events"
     }
 
     /// Whether it creates a child of a run.

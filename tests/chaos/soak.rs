@@ -9,17 +9,20 @@ use futures::{StreamExt, stream};
 use kube::api::DeleteParams;
 use kube::runtime::wait::await_condition;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::crowd::Crowd;
 use crate::oracle;
-use crate::ways::{missing_input, shell};
+use crate::ways::{missing_input, no_command, shell};
 use crate::world::World;
 
 /// How many runs are there at one time.
 const ACTIVE: usize = 16;
-/// One run in so many starts the engine; the others end before that.
+/// One run in so many starts the engine.
 const ENGINE: usize = 25;
+/// One run in so many of the others ends in the runner; the rest is refused, and needs no pod: a node starts
+/// but a few in a second.
+const RUNNER: usize = 4;
 /// Pauses between kills, in milliseconds.
 const KILLS: std::ops::Range<u64> = 2_000..10_000;
 /// Runs between two samples of the memory.
@@ -88,12 +91,14 @@ pub async fn soak(world: &World, runs: usize) -> SoakReport {
     let seen = world.recorder.take(&crowd.namespace.name).await;
     failures.extend(oracle::broken(&seen));
     failures.extend(seen.relapses.clone());
+    let jobs = (0..runs).filter(|index| Kind::of(*index) != Kind::Refused);
+    let jobs = jobs.count();
     for (what, found) in [
         ("Jobs", seen.jobs.len()),
         ("Jobs with a pod", seen.pods.len()),
     ] {
-        if found != runs {
-            failures.push(format!("{what}: {found} instead of {runs}"));
+        if found != jobs {
+            failures.push(format!("{what}: {found} instead of {jobs}"));
         }
     }
     if process.log().contains("panicked at") {
@@ -110,18 +115,49 @@ pub async fn soak(world: &World, runs: usize) -> SoakReport {
     }
 }
 
+/// How far a run goes.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Engine,
+    Runner,
+    Refused,
+}
+
+impl Kind {
+    fn of(index: usize) -> Self {
+        if index.is_multiple_of(ENGINE) {
+            Self::Engine
+        } else if index.is_multiple_of(RUNNER) {
+            Self::Runner
+        } else {
+            Self::Refused
+        }
+    }
+
+    fn spec(self) -> Value {
+        match self {
+            Self::Engine => shell("true"),
+            Self::Runner => missing_input(),
+            Self::Refused => no_command(),
+        }
+    }
+
+    fn end(self) -> (Phase, Reason) {
+        match self {
+            Self::Engine => (Phase::Succeeded, Reason::Completed),
+            Self::Runner => (Phase::Failed, Reason::InvalidInputs),
+            Self::Refused => (Phase::Failed, Reason::InvalidWorkflow),
+        }
+    }
+}
+
 /// Plays one run and deletes it; says what was wrong with it.
 async fn one(crowd: &Crowd, index: usize) -> Option<String> {
     let name = format!("run-{index}");
-    let engine = index.is_multiple_of(ENGINE);
-    let spec = if engine {
-        shell("true")
-    } else {
-        missing_input()
-    };
+    let kind = Kind::of(index);
     let run = json!({
         "apiVersion": "dvre.io/v1alpha1", "kind": "DvreWorkflow",
-        "metadata": { "name": name }, "spec": spec,
+        "metadata": { "name": name }, "spec": kind.spec(),
     });
     let runs = crowd.namespace.api::<DvreWorkflow>();
     let over = |run: Option<&DvreWorkflow>| {
@@ -142,12 +178,7 @@ async fn one(crowd: &Crowd, index: usize) -> Option<String> {
         Err(_) => return Some(format!("{name} is not over after 5 min")),
     };
     let found = ended.and_then(|status| status.phase.zip(status.reason));
-    let wanted = if engine {
-        (Phase::Succeeded, Reason::Completed)
-    } else {
-        (Phase::Failed, Reason::InvalidInputs)
-    };
-    (found != Some(wanted)).then(|| format!("{name} ended as {found:?}"))
+    (found != Some(kind.end())).then(|| format!("{name} ended as {found:?}"))
 }
 
 /// Growth for each thousand on the first axis, by least squares.

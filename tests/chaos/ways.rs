@@ -27,6 +27,13 @@ pub fn missing_input() -> Value {
     spec
 }
 
+/// The spec of a run that the operator refuses.
+pub fn no_command() -> Value {
+    let mut spec = shell("true");
+    spec["cwl"]["baseCommand"] = json!({ "not": "a command" });
+    spec
+}
+
 pub async fn success(case: &Case) -> Outcome {
     case.start().await;
     case.apply("run", &shell("true")).await?;
@@ -42,9 +49,7 @@ pub async fn followed(case: &Case) -> Outcome {
 
 pub async fn rejected(case: &Case) -> Outcome {
     case.start().await;
-    let mut spec = shell("true");
-    spec["cwl"]["baseCommand"] = json!({ "not": "a command" });
-    case.apply("run", &spec).await?;
+    case.apply("run", &no_command()).await?;
     case.over("run").await
 }
 

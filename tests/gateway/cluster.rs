@@ -30,8 +30,9 @@ async fn account(namespace: &Namespace, name: &str, verbs: &[&str]) -> String {
         ..TokenRequest::default()
     };
     let accounts = namespace.api::<ServiceAccount>();
-    let token = accounts.create_token_request(name, &PostParams::default(), &request);
-    token.await.unwrap().status.unwrap().token
+    let params = PostParams::default();
+    let token = accounts.create_token_request(name, &params, &request).await;
+    token.unwrap().status.unwrap().token
 }
 
 fn bearer(token: &str) -> String {

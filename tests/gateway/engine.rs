@@ -38,7 +38,8 @@ async fn a_session_goes_its_way() {
     let namespace = Namespace::new("sessions", "restricted").await;
     let gateway = Gateway::trusting(&namespace);
     let mut slow = echo("x")["cwl_workflow"].clone();
-    slow["baseCommand"] = json!(["sh", "-c", "sleep 600"]);
+    slow["baseCommand"] = json!(["sleep", "600"]);
+    slow["inputs"] = json!({});
     let id = submit(&gateway, &slow);
     let ask =
         |kind: &str, parameters: Value| command(&gateway, &COORDINATOR, kind, &id, &parameters);

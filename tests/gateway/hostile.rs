@@ -145,3 +145,23 @@ async fn who_asks_too_often_has_to_wait() {
     // Probes are not counted.
     gateway.get("/health", &[]).good();
 }
+
+#[tokio::test]
+#[ignore = "needs a cluster with the operator: make e2e"]
+async fn reads_can_want_a_wallet() {
+    let namespace = Namespace::new("closed", "restricted").await;
+    let gateway = Gateway::start(&namespace, &["--auth=trusted-headers", "--closed-reads"]);
+    let who = [("X-User-Wallet", "0x1")];
+    let id = id(&gateway.post("/streamflow/submit", &who, &echo("x")).good());
+    let path = format!("/streamflow/status/{id}");
+    assert_eq!(gateway.get(&path, &[]).error(404), "Workflow not found");
+    assert_eq!(
+        gateway.get("/streamflow/workflows", &[]).good()["total_workflows"],
+        0
+    );
+    gateway.get(&path, &who).good();
+    assert_eq!(
+        gateway.get("/streamflow/workflows", &who).good()["total_workflows"],
+        1
+    );
+}

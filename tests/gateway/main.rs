@@ -11,15 +11,23 @@
 mod cluster;
 mod engine;
 mod hostile;
+mod issuer;
 mod load;
 mod manners;
+mod members;
 #[path = "../e2e/namespace.rs"]
 #[allow(dead_code, reason = "shared with the end-to-end tests")]
 mod namespace;
+mod oidc;
 mod process;
 mod projects;
+mod provider_keys;
 mod scripts;
 mod seed;
+mod templates;
+mod wallet;
+#[path = "../../src/gateway/auth/wallet/testing.rs"]
+mod wallets;
 
 use serde_json::{Value, json};
 

@@ -170,11 +170,6 @@ impl Gateway {
             tokio::time::sleep(LOOK).await;
         }
     }
-
-    /// The process id.
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
 }
 
 impl Drop for Gateway {

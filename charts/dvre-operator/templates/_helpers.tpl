@@ -42,6 +42,43 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
+{{/* The gateway has a name of its own, so that nothing that selects the operator's pods selects its. It
+leaves room for a suffix. */}}
+{{- define "dvre-operator.gateway.fullname" -}}
+{{- include "dvre-operator.fullname" . | trunc 46 | trimSuffix "-" }}-gateway
+{{- end }}
+
+{{- define "dvre-operator.gateway.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "dvre-operator.name" . | trunc 55 | trimSuffix "-" }}-gateway
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "dvre-operator.gateway.labels" -}}
+{{- $labels := include "dvre-operator.labels" . | fromYaml }}
+{{- $own := include "dvre-operator.gateway.selectorLabels" . | fromYaml }}
+{{- merge $own (dict "app.kubernetes.io/component" "gateway") $labels | toYaml }}
+{{- end }}
+
+{{- define "dvre-operator.gateway.serviceAccountName" -}}
+{{- with .Values.gateway.serviceAccount }}
+{{- if .create }}
+{{- default (include "dvre-operator.gateway.fullname" $) .name }}
+{{- else }}
+{{- default "default" .name }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Namespace of its workflows. */}}
+{{- define "dvre-operator.gateway.namespace" -}}
+{{- default (include "dvre-operator.namespace" .) .Values.gateway.namespace }}
+{{- end }}
+
+{{/* Not empty when it has several pods. */}}
+{{- define "dvre-operator.gateway.several" -}}
+{{- if gt (int64 .Values.gateway.replicas) 1 }}true{{ end }}
+{{- end }}
+
 {{/* An image: takes a list of its values and the chart's version of the application. */}}
 {{- define "dvre-operator.image" -}}
 {{- $image := index . 0 }}
@@ -72,6 +109,35 @@ a large number with an exponent. */}}
 {{/* Not empty when several operators agree on one that works. */}}
 {{- define "dvre-operator.elects" -}}
 {{- if gt (int64 .Values.replicas) 1 }}true{{ end }}
+{{- end }}
+
+{{/* Where pods may run: takes values with the usual names, what selects the pods, and whether there are
+several. */}}
+{{- define "dvre-operator.scheduling" -}}
+{{- $values := index . 0 }}
+{{- with $values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with $values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- if or $values.topologySpreadConstraints (index . 2) }}
+topologySpreadConstraints:
+  {{- $selector := index . 1 | fromYaml }}
+  {{- $nodes := dict "maxSkew" 1 "topologyKey" "kubernetes.io/hostname" "whenUnsatisfiable" "ScheduleAnyway" }}
+  {{- range default (list $nodes) $values.topologySpreadConstraints }}
+  - {{- merge (dict) . (dict "labelSelector" (dict "matchLabels" $selector)) | toYaml | nindent 4 }}
+  {{- end }}
+{{- end }}
+{{- with $values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end }}
 
 {{/* Whether its roles hold for the cluster or for one namespace. */}}

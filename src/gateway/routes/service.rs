@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
 use serde_json::{Value, json};
 
 use super::streamflow::Answer;
@@ -85,8 +87,20 @@ pub async fn version() -> Json<Value> {
 
 /// `GET /readyz`
 pub async fn ready(State(gateway): State<Arc<Gateway>>) -> Result<&'static str, Fault> {
+    if gateway.ends() {
+        return Err(Fault::unavailable("the gateway is about to end"));
+    }
     reached(&gateway).await?;
+    if !gateway.authenticator.is_ready() {
+        return Err(Fault::unavailable("the roles have not been read yet"));
+    }
     Ok("ok")
+}
+
+/// `GET /metrics`
+pub async fn metrics(State(gateway): State<Arc<Gateway>>) -> impl IntoResponse {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], gateway.metrics.text())
 }
 
 async fn reached(gateway: &Gateway) -> Result<(), Fault> {

@@ -51,8 +51,11 @@ impl Call {
 /// Stores a submission, and says under which id.
 pub(super) async fn store(call: &Call, submission: Submission<'_>) -> Result<String, Fault> {
     let id = Uuid::new_v4().to_string();
+    let kind = submission.kind();
     let workflow = submission.resource(&id, Timestamp::now())?;
     call.store().create(&workflow).await?;
+    let metrics = &call.gateway.metrics;
+    metrics.submitted(kind, &workflow.spec.deployment);
     tracing::info!(id, "submitted");
     Ok(id)
 }
