@@ -2,7 +2,7 @@
 //!
 //! It is stateless: DvreWorkflow resources are its only store, so `kubectl`, GitOps and HTTP show the same
 //! truth. A request goes one way: who asks ([`caller`]) → what it says ([`claims`]) → a resource
-//! ([`submission`]) or a record ([`record`]).
+//! (`submission`) or a record (`record`).
 
 pub mod auth;
 mod call;
