@@ -16,6 +16,7 @@ mod limits;
 mod manners;
 mod metrics;
 pub mod openapi;
+mod reach;
 mod record;
 pub mod role;
 mod routes;
@@ -41,6 +42,7 @@ use crate::stop::Stop;
 use auth::Authenticator;
 use limits::Limits;
 use metrics::Metrics;
+use reach::Reach;
 use template::Templates;
 
 /// How often callers that have not asked for long are forgotten.
@@ -56,6 +58,7 @@ pub struct Gateway {
     metrics: Metrics,
     /// Whether it has been asked to end.
     ending: AtomicBool,
+    reach: Reach,
     /// The templates of the folder.
     shipped: Templates,
     /// These, and those of the cluster.
@@ -71,6 +74,7 @@ impl Gateway {
             authenticator: Authenticator::new(&settings, client.clone())?,
             limits: Limits::new(&settings),
             metrics: Metrics::default(),
+            reach: Reach::default(),
             ending: AtomicBool::new(false),
             templates: RwLock::new(Arc::new(shipped.clone())),
             shipped,

@@ -14,6 +14,7 @@ use kube::Client;
 
 use super::caller::{Authority, Caller};
 use super::fault::Fault;
+use super::limits::Limits;
 use crate::settings::gateway::{AuthMode, GatewaySettings};
 use kubernetes::Reviews;
 use oidc::Provider;
@@ -92,7 +93,12 @@ impl Authenticator {
     }
 
     /// Who sent these headers from this address.
-    pub async fn caller(&self, headers: &HeaderMap, peer: IpAddr) -> Result<Caller, Fault> {
+    pub async fn caller(
+        &self,
+        headers: &HeaderMap,
+        peer: IpAddr,
+        limits: &Limits,
+    ) -> Result<Caller, Fault> {
         match self {
             Self::TrustedHeaders { settings, client } => {
                 if !peer.to_canonical().is_loopback() && !settings.trusts(peer) {
@@ -108,7 +114,10 @@ impl Authenticator {
                     client: client.clone(),
                 })
             }
-            Self::Kubernetes(reviews) => reviews.caller(bearer(headers)?).await,
+            Self::Kubernetes(reviews) => {
+                let admit = || limits.admit_token(headers, peer);
+                reviews.caller(bearer(headers)?, admit).await
+            }
             Self::Oidc(provider, members) => {
                 let subject = provider.subject(bearer(headers)?).await?;
                 let all = subject.all();
@@ -210,6 +219,7 @@ mod tests {
     async fn headers_are_believed_from_near_alone() {
         let settings = settings(&["--auth=trusted-headers", "--trusted-proxies=10.1.0.0/16"]);
         let authenticator = Authenticator::new(&settings, no_client()).unwrap();
+        let limits = Limits::new(&settings);
         for (peer, believed) in [
             ("127.0.0.1", true),
             ("::1", true),
@@ -220,7 +230,7 @@ mod tests {
             ("192.168.0.1", false),
         ] {
             let caller = authenticator
-                .caller(&HeaderMap::new(), peer.parse().unwrap())
+                .caller(&HeaderMap::new(), peer.parse().unwrap(), &limits)
                 .await;
             assert_eq!(caller.is_ok(), believed, "{peer}");
         }

@@ -88,7 +88,10 @@ impl FromRequest<Arc<Gateway>> for Call {
         let peer = peer
             .map(|peer| peer.0.ip())
             .ok_or_else(|| Fault::internal("the address of the caller is not known"))?;
-        let caller = gateway.authenticator.caller(&parts.headers, peer).await?;
+        let caller = gateway
+            .authenticator
+            .caller(&parts.headers, peer, &gateway.limits)
+            .await?;
         gateway.limits.admit(&caller, &parts.headers, peer)?;
         let body = read(
             body,

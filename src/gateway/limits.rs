@@ -25,6 +25,8 @@ enum Key {
     Name(String),
     /// Whoever asks from there.
     Address(IpAddr),
+    /// Whoever sends tokens from there that are not known yet.
+    Tokens(IpAddr),
     /// Whoever has proven nothing and asks from this network.
     Stranger(IpAddr),
 }
@@ -59,13 +61,22 @@ impl Limits {
         self.count(&key, 1)
     }
 
-    /// The same for somebody who has proven nothing, by network: of IPv6 anybody has many addresses.
+    /// The same for somebody who has proven nothing, by network.
     pub fn admit_stranger(&self, headers: &HeaderMap, peer: IpAddr) -> Result<(), Fault> {
-        let network = match self.address(headers, peer) {
+        self.count(&Key::Stranger(self.network(headers, peer)), STRANGER)
+    }
+
+    /// The same for a token that the cluster has to be asked about, which may be anything.
+    pub fn admit_token(&self, headers: &HeaderMap, peer: IpAddr) -> Result<(), Fault> {
+        self.count(&Key::Tokens(self.network(headers, peer)), 1)
+    }
+
+    /// Of IPv6 anybody has many addresses.
+    fn network(&self, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
+        match self.address(headers, peer) {
             IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
             address @ IpAddr::V4(_) => address,
-        };
-        self.count(&Key::Stranger(network), STRANGER)
+        }
     }
 
     fn count(&self, key: &Key, times: u32) -> Result<(), Fault> {

@@ -3,7 +3,7 @@
 
 pub mod watch;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -201,10 +201,16 @@ pub type Templates = BTreeMap<String, Template>;
 
 /// What a setting may be, in any of the templates.
 #[must_use]
-pub fn choices<'a>(templates: &'a Templates, setting: &str) -> BTreeSet<&'a str> {
+pub fn choices<'a>(templates: &'a Templates, setting: &str) -> Vec<&'a str> {
     let configs = templates.values().filter_map(|it| it.about.config.as_ref());
     let choices = configs.filter_map(|config| config.choices.get(setting));
-    choices.flatten().map(String::as_str).collect()
+    let mut found = Vec::new();
+    for choice in choices.flatten() {
+        if !found.contains(&choice.as_str()) {
+            found.push(choice.as_str());
+        }
+    }
+    found
 }
 
 /// Reads the templates of a folder, a folder each. One that cannot be read is an error: whoever runs the

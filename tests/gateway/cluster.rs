@@ -141,3 +141,24 @@ async fn nobody_gets_in_without_a_token() {
     let log = gateway.log.lock().unwrap().clone();
     assert!(!log.contains(reads.trim_start_matches("Bearer ")));
 }
+
+/// What has to be asked about costs the cluster something, so that nobody may ask without end.
+#[tokio::test]
+#[ignore = "needs a cluster with the operator: make e2e"]
+async fn tokens_cannot_be_tried_without_end() {
+    let namespace = Namespace::new("guesses", "restricted").await;
+    let gateway = Gateway::start(
+        &namespace,
+        &["--auth=kubernetes", "--requests-per-second=1"],
+    );
+    let codes: Vec<_> = (0..30)
+        .map(|guess| {
+            let guess = bearer(&format!("guess-{guess}"));
+            gateway
+                .get("/streamflow/workflows", &[("Authorization", &guess)])
+                .code
+        })
+        .collect();
+    assert_eq!(codes[0], 401);
+    assert_eq!(codes[29], 429, "{codes:?}");
+}

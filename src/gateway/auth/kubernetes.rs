@@ -51,8 +51,12 @@ impl Reviews {
         }
     }
 
-    /// Whose token this is.
-    pub async fn caller(&self, token: &str) -> Result<Caller, Fault> {
+    /// Whose token this is. `admit` may refuse to ask the cluster for one that is not known yet.
+    pub async fn caller(
+        &self,
+        token: &str,
+        admit: impl Fn() -> Result<(), Fault>,
+    ) -> Result<Caller, Fault> {
         let refused = || Fault::unauthorized("the cluster does not know this token, or no longer");
         if token.len() > LONGEST {
             return Err(refused());
@@ -61,6 +65,7 @@ impl Reviews {
         let review = if let Some(known) = self.known(&digest) {
             known
         } else {
+            admit()?;
             let review = match self.review(token).await? {
                 Some(user) => Review::Of(Box::new(self.impersonate(&user)?)),
                 None => Review::Refused,

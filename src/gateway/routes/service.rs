@@ -74,7 +74,7 @@ pub async fn description(State(gateway): State<Arc<Gateway>>) -> Json<Value> {
 
 /// `GET /health`
 pub async fn health(State(gateway): State<Arc<Gateway>>) -> Result<Json<Value>, Fault> {
-    reached(&gateway).await?;
+    gateway.reach.check(&gateway.client).await?;
     Ok(Json(
         json!({ "status": "healthy", "version": env!("CARGO_PKG_VERSION") }),
     ))
@@ -90,7 +90,7 @@ pub async fn ready(State(gateway): State<Arc<Gateway>>) -> Result<&'static str, 
     if gateway.ends() {
         return Err(Fault::unavailable("the gateway is about to end"));
     }
-    reached(&gateway).await?;
+    gateway.reach.check(&gateway.client).await?;
     if !gateway.authenticator.is_ready() {
         return Err(Fault::unavailable("the roles have not been read yet"));
     }
@@ -101,11 +101,6 @@ pub async fn ready(State(gateway): State<Arc<Gateway>>) -> Result<&'static str, 
 pub async fn metrics(State(gateway): State<Arc<Gateway>>) -> impl IntoResponse {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], gateway.metrics.text())
-}
-
-async fn reached(gateway: &Gateway) -> Result<(), Fault> {
-    let answer = gateway.client.apiserver_version().await;
-    answer.map(drop).map_err(Fault::from)
 }
 
 /// `GET /database/stats`
