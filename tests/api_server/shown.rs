@@ -35,7 +35,7 @@ async fn a_list_shows_what_matters_first() {
         .filter(|c| c["priority"] != 0)
         .map(name)
         .collect();
-    assert_eq!(wide, ["Reason", "Message"]);
+    assert_eq!(wide, ["Reason", "Message", "Deployment", "Engine"]);
     let position = columns.iter().position(|column| column["name"] == "Phase");
     assert_eq!(table["rows"][0]["cells"][position.unwrap()], "Failed");
     let kinds = get(
