@@ -42,7 +42,13 @@ pub fn follow(observed: &Observed<'_>, job: &Job) -> Plan {
     }
     let running = pod.and_then(pod::running_since);
     if let Some(stopped) = steer::stop(observed, running) {
-        return Plan::Stop(Box::new(stopped));
+        // From when a deadline counts has to be known once the pod is gone.
+        return match running {
+            Some(since) if stopped.phase == Phase::Failed && !is_told(observed) => {
+                running_in(observed, pod, since)
+            }
+            _ => Plan::Stop(Box::new(stopped)),
+        };
     }
     if let Some(since) = running {
         return running_in(observed, pod, since);
@@ -151,6 +157,12 @@ fn stopping(observed: &Observed<'_>, job: &Job, stopped: &Stopped) -> Plan {
         quiet: stopped.phase == Phase::Failed,
         again: STUCK_INTERVAL,
     })
+}
+
+/// Whether status tells when the attempt started.
+fn is_told(observed: &Observed<'_>) -> bool {
+    let mut attempts = observed.status.attempts.iter();
+    attempts.any(|it| it.number == observed.attempt() && it.start_time.is_some())
 }
 
 fn running_in(observed: &Observed<'_>, pod: Option<&Pod>, since: &Time) -> Plan {

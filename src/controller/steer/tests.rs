@@ -73,7 +73,6 @@ fn before_the_start_there_is_no_job(#[case] what: Value, #[case] word: &str, #[c
 #[case::cancelled(json!({"cancel": true}), Some(running()), Phase::Cancelled)]
 #[case::both(json!({"suspend": true, "cancel": true}), Some(running()), Phase::Cancelled)]
 #[case::in_its_start(json!({"cancel": true}), None, Phase::Cancelled)]
-#[case::too_long(json!({"activeDeadlineSeconds": 28}), Some(running()), Phase::Failed)]
 fn a_run_under_way_is_stopped(
     #[case] what: Value,
     #[case] pod: Option<Value>,
@@ -84,6 +83,23 @@ fn a_run_under_way_is_stopped(
         panic!("not stopped")
     };
     assert_eq!(stopped.phase, phase);
+}
+
+/// A watch may have shown nothing until then.
+#[test]
+fn a_run_that_takes_too_long_is_stopped_once_status_tells_since_when() {
+    let workflow = asked(&json!({"activeDeadlineSeconds": 28}));
+    let mut seen = with_pod(&workflow, 30, Some(running()));
+    let first = plan(&seen);
+    assert_eq!(
+        told(&seen),
+        ("follow", Some(Phase::Running), Some(Reason::Running))
+    );
+    seen.status = status(&seen, &first).unwrap();
+    let Plan::Stop(stopped) = plan(&seen) else {
+        panic!("not stopped")
+    };
+    assert_eq!(stopped.reason, Reason::DeadlineExceeded);
 }
 
 #[test]
