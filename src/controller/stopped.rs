@@ -30,12 +30,14 @@ impl Stopped {
     /// The merge patch that marks a Job and ends it for good: past its deadline, which a suspended Job
     /// would not reach, the Job controller ends its pods, or never makes any. The Job stays, and with it
     /// what can be seen of the attempt. A suspended Job would be started again by a queue that admitted
-    /// it. The uid keeps the patch from hitting a later Job of the same name.
+    /// it. The uid keeps the patch from hitting a later Job of the same name, and the version one that is
+    /// marked already: its pod may be gone, and with it the exact cause.
     #[must_use]
     pub fn patch(&self, job: &Job) -> Value {
         json!({
             "metadata": {
                 "uid": job.metadata.uid,
+                "resourceVersion": job.metadata.resource_version,
                 // Plain strings always serialise.
                 "annotations": { names::STOPPED: serde_json::to_string(self).unwrap_or_default() },
             },

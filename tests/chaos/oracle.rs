@@ -95,7 +95,7 @@ fn flatten(path: &str, value: &Value, into: &mut BTreeMap<String, String>) {
     }
 }
 
-/// A text without what differs from run to run: times, durations, and generated names.
+/// A text without what differs from run to run: times, durations, generated names, and how far a run was.
 pub fn plain(text: &str) -> String {
     static TIME: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z").unwrap());
@@ -104,7 +104,10 @@ pub fn plain(text: &str) -> String {
     static UID: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").unwrap()
     });
-    let text = UID.replace_all(text, "UID");
+    static DONE: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"; \d+/\d+ jobs of its steps were done").unwrap());
+    let text = DONE.replace_all(text, "");
+    let text = UID.replace_all(&text, "UID");
     let text = TIME.replace_all(&text, "TIME");
     let text = DURATION.replace_all(&text, "DURATION");
     masked(&pod(&text))
