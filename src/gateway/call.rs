@@ -1,12 +1,13 @@
 //! One request, read.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{ConnectInfo, FromRequest, Request};
+use axum::http::request::Parts;
 use axum::http::{Method, Uri};
 use serde_json::{Map, Value};
 
@@ -84,10 +85,7 @@ impl FromRequest<Arc<Gateway>> for Call {
     /// Who asks is found out before anything of the body is read.
     async fn from_request(request: Request, gateway: &Arc<Gateway>) -> Result<Self, Fault> {
         let (parts, body) = request.into_parts();
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        let peer = peer
-            .map(|peer| peer.0.ip())
-            .ok_or_else(|| Fault::internal("the address of the caller is not known"))?;
+        let peer = peer(&parts)?;
         let caller = gateway
             .authenticator
             .caller(&parts.headers, peer, &gateway.limits)
@@ -95,13 +93,13 @@ impl FromRequest<Arc<Gateway>> for Call {
         gateway.limits.admit(&caller, &parts.headers, peer)?;
         let body = read(
             body,
-            &gateway.settings.body_limit_bytes,
+            gateway.settings.body_limit_bytes,
             gateway.settings.body_seconds,
         )
         .await?;
         let query = query(&parts.uri);
         let body = object(&parts.method, &body)?;
-        let claims = Claims::read(&parts.headers, &Value::Object(body.clone()), &query)?;
+        let claims = Claims::read(&parts.headers, &body, &query)?;
         claims.require_own_wallet(&caller)?;
         Ok(Self {
             caller,
@@ -114,14 +112,21 @@ impl FromRequest<Arc<Gateway>> for Call {
     }
 }
 
+/// From where a request comes.
+pub(super) fn peer(parts: &Parts) -> Result<IpAddr, Fault> {
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+    peer.map(|peer| peer.0.ip())
+        .ok_or_else(|| Fault::internal("the address of the caller is not known"))
+}
+
 /// Reads a body that has at most `limit` bytes and arrives within that time.
-pub(super) async fn read(body: Body, limit: &usize, seconds: u64) -> Result<Vec<u8>, Fault> {
-    let bytes = tokio::time::timeout(Duration::from_secs(seconds), to_bytes(body, *limit)).await;
+pub(super) async fn read(body: Body, limit: usize, seconds: u64) -> Result<Bytes, Fault> {
+    let bytes = tokio::time::timeout(Duration::from_secs(seconds), to_bytes(body, limit)).await;
     match bytes {
         Err(_) => Err(Fault::too_slow(format!(
             "the body did not arrive within {seconds} s"
         ))),
-        Ok(Ok(bytes)) => Ok(bytes.to_vec()),
+        Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(error)) => {
             if error.into_inner().is::<http_body_util::LengthLimitError>() {
                 return Err(Fault::too_large(format!(

@@ -36,6 +36,9 @@ pub fn inputs(
     cwl: &Map<String, Value>,
     mut sent: Map<String, Value>,
 ) -> Result<Map<String, Value>, Fault> {
+    if sent.is_empty() {
+        return Ok(sent);
+    }
     for (name, value) in &sent {
         refuse_remote(name, value)?;
     }

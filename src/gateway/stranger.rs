@@ -1,9 +1,9 @@
 //! A request of somebody who has proven nothing yet.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, FromRequest, Request};
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
 
 use super::Gateway;
 use super::call;
@@ -15,7 +15,7 @@ const BODY_LIMIT: usize = 16 << 10;
 /// A request of somebody who has proven nothing yet.
 pub struct Stranger {
     /// Its body.
-    pub body: Vec<u8>,
+    pub body: Bytes,
     /// What the gateway has.
     pub gateway: Arc<Gateway>,
 }
@@ -25,12 +25,9 @@ impl FromRequest<Arc<Gateway>> for Stranger {
 
     async fn from_request(request: Request, gateway: &Arc<Gateway>) -> Result<Self, Fault> {
         let (parts, body) = request.into_parts();
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        let peer = peer
-            .map(|peer| peer.0.ip())
-            .ok_or_else(|| Fault::internal("the address of the caller is not known"))?;
+        let peer = call::peer(&parts)?;
         gateway.limits.admit_stranger(&parts.headers, peer)?;
-        let body = call::read(body, &BODY_LIMIT, gateway.settings.body_seconds).await?;
+        let body = call::read(body, BODY_LIMIT, gateway.settings.body_seconds).await?;
         Ok(Self {
             body,
             gateway: gateway.clone(),
