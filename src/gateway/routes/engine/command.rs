@@ -1,6 +1,9 @@
 //! `POST /al-engine/command`: commands to a querying session. What a session knows stands in an annotation
 //! of its workflow, so that commands of several people at one time do not undo each other's.
 
+mod start;
+mod terminate;
+
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
@@ -12,14 +15,12 @@ use crate::gateway::call::Call;
 use crate::gateway::claims::Identity;
 use crate::gateway::fault::Fault;
 use crate::gateway::record::{self, CLIENT_FILES};
-use crate::gateway::run::{Run, SESSIONS, TERMINATED};
+use crate::gateway::run::{Run, SESSIONS};
 use crate::gateway::sessions::{self, Session};
 use crate::words::show;
 
 /// The most instructions that a session remembers.
 const REMEMBERED: usize = 20;
-/// The most sessions that one workflow may have.
-const SESSIONS_LIMIT: usize = 32;
 /// What a session does between two rounds.
 const WAITING: &str = "waiting_for_labels";
 
@@ -46,11 +47,11 @@ pub async fn command(call: Call) -> Result<Response, Fault> {
     }
     let parameters = call.object("parameters")?;
     let done = match kind.as_str() {
-        "start_querying" => start(&call, &identity, &id, &parameters).await,
+        "start_querying" => start::start(&call, &identity, &id, &parameters).await,
         "continue_querying" => proceed(&call, &identity, &id, &parameters).await,
         "prompt_training" => train(&call, &identity, &id, &parameters).await,
         "submit_labels" => labels(&call, &identity, &id, &parameters).await,
-        "terminate_project" => terminate(&call, &identity, &id).await,
+        "terminate_project" => terminate::terminate(&call, &identity, &id).await,
         other => return Err(Fault::bad(format!("Unknown command_type: {}", show(other)))),
     };
     let (command_id, timestamp) = (Uuid::new_v4().to_string(), Timestamp::now().to_string());
@@ -131,81 +132,6 @@ fn instruct(session: &mut Session, command: &str, description: &str, parameters:
 
 fn location(learns: bool) -> &'static str {
     if learns { "client_side" } else { "server_side" }
-}
-
-async fn start(
-    call: &Call,
-    identity: &Identity,
-    id: &str,
-    parameters: &Map<String, Value>,
-) -> Result<Done, Fault> {
-    identity.require("start_querying")?;
-    let count = number(parameters, &["query_count"]).unwrap_or(10);
-    let (session_id, now) = (Uuid::new_v4().to_string(), Timestamp::now().to_string());
-    let store = call.store();
-    let data = store.change(id, |run| {
-        let mut sessions = run.metadata.sessions();
-        if sessions.len() >= SESSIONS_LIMIT {
-            return Err(Fault::bad(format!(
-                "the workflow has {SESSIONS_LIMIT} sessions already"
-            )));
-        }
-        let config = record::al_config(&run.metadata.record());
-        let strategy = parameters.get("strategy_override").and_then(Value::as_str);
-        let strategy = strategy.map_or_else(|| record::strategy(&config), Into::into);
-        let rounds = number(parameters, &["max_rounds"])
-            .or_else(|| number(&config, &["max_iterations", "maxIterations"]))
-            .unwrap_or(10);
-        let learns = run.metadata.learns();
-        let mut session = Session {
-            session_id: session_id.clone(),
-            project_id: identity.project.clone(),
-            workflow_id: id.to_owned(),
-            status: WAITING.to_owned(),
-            current_round: 1,
-            total_rounds: rounds,
-            created_at: now.clone(),
-            query_count: count,
-            strategy: strategy.clone(),
-            is_dal_session: learns,
-            dal_config: if learns { Value::Object(config.clone()) } else { Value::Null },
-            client_side_execution: learns,
-            instruction_history: Vec::new(),
-            last_training: None,
-            labeled_data_count: None,
-            last_labeling: None,
-            accuracy_metrics: None,
-        };
-        let mut data = json!({
-            "session_id": session_id, "query_count": count, "is_dal_session": learns,
-            "strategy": strategy, "execution_location": location(learns),
-        });
-        if learns {
-            let asked = json!({ "query_budget": count, "strategy": strategy });
-            let instruction = instruct(&mut session, "query", "Choose samples to label", &asked);
-            let features = json!({
-                "template_used": run.metadata.template().unwrap_or("train_query"),
-                "model_type": config.get("model_type").cloned().unwrap_or_else(|| json!("RandomForestClassifier")),
-                "consensus_threshold": config.get("consensus_threshold").cloned().unwrap_or_else(|| json!(0.7)),
-                "client_files_expected": CLIENT_FILES,
-                "voting_handled_by": CONTRACT,
-                "data_flow": "workflow outputs to labels to the next workflow",
-            });
-            let more = json!({
-                "client_instruction": instruction,
-                "note": "The session waits for labels",
-                "dal_features": features,
-            });
-            record::extend(&mut data, more);
-        }
-        sessions.push(session);
-        Ok((stored(&sessions)?, data))
-    });
-    Ok(Done {
-        status: "accepted",
-        message: "Querying session started".to_owned(),
-        data: data.await?,
-    })
 }
 
 async fn proceed(
@@ -330,44 +256,5 @@ async fn labels(
         },
         message: format!("{count} labels"),
         data,
-    })
-}
-
-/// Ends the run of the workflow, and all sessions of the project.
-async fn terminate(call: &Call, identity: &Identity, id: &str) -> Result<Done, Fault> {
-    identity.require("terminate_project")?;
-    let store = call.store();
-    let mut removed = 0;
-    for row in store.list(Some(&identity.project)).await? {
-        let count = row.metadata.sessions().len();
-        if count > 0 && row.metadata.name != id {
-            let none = json!({ "metadata": { "annotations": { SESSIONS: null } } });
-            store
-                .change(&row.metadata.name, |_| Ok((none.clone(), ())))
-                .await?;
-            removed += count;
-        }
-    }
-    let ended = store.change(id, |run| {
-        let patch = json!({
-            "metadata": { "annotations": { SESSIONS: null, TERMINATED: "true" } },
-            "spec": { "cancel": true },
-        });
-        Ok((
-            patch,
-            (run.metadata.sessions().len(), run.metadata.learns()),
-        ))
-    });
-    let (own, learns) = ended.await?;
-    Ok(Done {
-        status: "completed",
-        message: "The workflow ends, and so do the project's sessions".to_owned(),
-        data: json!({
-            "project_id": identity.project,
-            "workflow_id": id,
-            "sessions_removed": removed + own,
-            "terminated_at": Timestamp::now().to_string(),
-            "is_dal_project": learns,
-        }),
     })
 }
