@@ -117,9 +117,8 @@ impl Case {
             } else {
                 driven?;
             }
-            self.journal().unharmed().await;
             let pause = if planned.is_some() { QUIET } else { LONG_QUIET };
-            self.journal().quiet(pause).await;
+            self.journal().settled(pause).await;
             let limit = Instant::now() + PATIENCE;
             let mut end = self.end().await?;
             while !refused && !wanted(&end) && Instant::now() < limit {
@@ -127,6 +126,9 @@ impl Case {
                 end = self.end().await?;
             }
             self.clear().await?;
+            let ended = self.process().has_ended();
+            self.proxy.end().await;
+            self.leave().await?;
             let seen = world.recorder.take(&self.namespace.name).await;
             let mut broken = oracle::broken(&seen);
             if !planned.is_some_and(|plan| plan.fault.is_late()) {
@@ -136,7 +138,7 @@ impl Case {
             if self.process().log().contains("panicked at") {
                 broken.push("the operator panicked".to_owned());
             }
-            if self.process().has_ended() {
+            if ended {
                 broken.push("the operator ended by itself".to_owned());
             }
             Ok(Played {

@@ -104,15 +104,20 @@ impl Journal {
         *self.progress.borrow() != Progress::Waiting
     }
 
-    /// Returns when no fault is under way.
-    pub async fn unharmed(&self) {
+    /// Returns once so long a time has passed without any request while no fault was under way.
+    pub async fn settled(&self, pause: Duration) {
         let mut progress = self.progress.subscribe();
-        // The sender lives as long as this journal.
-        let _ = progress.wait_for(|state| *state != Progress::Begun).await;
+        loop {
+            // The sender lives as long as this journal.
+            let _ = progress.wait_for(|state| *state != Progress::Begun).await;
+            self.quiet(pause).await;
+            if *progress.borrow() != Progress::Begun {
+                return;
+            }
+        }
     }
 
-    /// Returns once so long a time has passed without any request.
-    pub async fn quiet(&self, pause: Duration) {
+    async fn quiet(&self, pause: Duration) {
         let mut count = self.count.subscribe();
         while tokio::time::timeout(pause, count.changed()).await.is_ok() {}
     }

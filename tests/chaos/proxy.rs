@@ -13,7 +13,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use kube::Client;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{RwLock, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::exchange::{self, Aborted};
@@ -32,6 +32,8 @@ pub struct Shared {
     pub process: Arc<Process>,
     pub journal: Journal,
     pub gates: Gates,
+    /// Held by each exchange until the server has answered.
+    under_way: RwLock<()>,
 }
 
 /// A running proxy with its operator, which is not started yet. Both end with this value.
@@ -56,6 +58,7 @@ impl Proxy {
             process: Arc::new(Process::new(address, namespace, arguments)),
             journal: Journal::new(planned),
             gates: Gates::default(),
+            under_way: RwLock::new(()),
         });
         let up = watch::Sender::new(true);
         let server = tokio::spawn(serve(listener, address, shared.clone(), up.subscribe()));
@@ -75,6 +78,14 @@ impl Proxy {
     /// Where watches can be held back.
     pub fn gates(&self) -> &Gates {
         &self.shared.gates
+    }
+
+    /// Ends the operator for good, and returns when nothing that it has asked for can happen any more.
+    pub async fn end(&self) {
+        self.shared.process.kill();
+        drop(self.shared.under_way.write().await);
+        // A crash that was under way has started another one.
+        self.shared.process.kill();
     }
 
     /// Refuses every connection, and breaks those that are open, until `outage` is over.
@@ -149,6 +160,9 @@ async fn exchange(
     let body = body.collect().await.map_err(|_| Aborted)?.to_bytes();
     let about = Request::of(&parts.method, &parts.uri, &body);
     // On its own: what has been sent goes on although its sender has gone.
-    let exchange = tokio::spawn(exchange::exchange(shared, about, parts, body));
+    let exchange = tokio::spawn(async move {
+        let _under_way = shared.under_way.read().await;
+        exchange::exchange(shared.clone(), about, parts, body).await
+    });
     exchange.await.unwrap_or(Err(Aborted))
 }

@@ -81,13 +81,17 @@ impl Case {
         let all = ListParams::default();
         let deleted = api.delete_collection(&DeleteParams::default(), &all).await;
         deleted.map_err(|error| error.to_string())?;
-        self.nothing_left().await?;
-        // Only now: nothing is to start any more.
+        self.nothing_left().await
+    }
+
+    /// Makes the namespace as it was, for the next case, once nothing is to start any more: what the
+    /// operator asked for last may have come late.
+    pub async fn leave(&self) -> Outcome {
+        let (now, all) = (DeleteParams::default(), ListParams::default());
         let quotas = self.namespace.api::<ResourceQuota>();
-        let deleted = quotas
-            .delete_collection(&DeleteParams::default(), &all)
-            .await;
-        deleted.map(drop).map_err(|error| error.to_string())
+        let deleted = quotas.delete_collection(&now, &all).await;
+        deleted.map_err(|error| error.to_string())?;
+        self.nothing_left().await
     }
 
     /// Waits until nothing is left of any run.
