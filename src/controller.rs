@@ -5,6 +5,7 @@ pub mod apply;
 pub mod attempts;
 pub mod children;
 pub mod clean;
+pub mod context;
 pub mod ending;
 pub mod events;
 pub mod finalizer;
@@ -30,63 +31,25 @@ pub mod stopped;
 pub mod tidy;
 pub mod unreadable;
 pub mod validate;
+pub mod watches;
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures::stream::{self, BoxStream};
-use futures::{FutureExt, Stream, StreamExt};
-use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::Pod;
-use kube::runtime::controller::{Action, Config, ReconcileRequest, applier};
-use kube::runtime::reflector::{self, ObjectRef, Store};
-use kube::runtime::watcher::{self, Event};
-use kube::runtime::{WatchStreamExt, watcher as watch};
-use kube::{Api, Client, Resource, ResourceExt};
-use serde::de::DeserializeOwned;
+use futures::{FutureExt, StreamExt};
+use kube::runtime::controller::{Action, Config, applier};
+use kube::runtime::reflector::ObjectRef;
+use kube::{Resource, ResourceExt};
 
-use crate::metrics::Metrics;
-use crate::names;
-use crate::settings::Settings;
-use children::Index;
+pub use context::{Context, instance};
 use guarded::Guarded;
-use memory::Memory;
-use progress::Followers;
 
-/// Only runs that are not over are watched, so that memory is used for those alone.
-const ACTIVE: &str = "status.phase!=Succeeded,status.phase!=Failed,status.phase!=Cancelled";
 /// How long one request to the API server may take, retries of the client included.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest pause after repeated errors of one resource.
 const MAX_BACKOFF: Duration = Duration::from_mins(5);
-
-/// What every reconcile needs.
-pub struct Context {
-    /// Client of the API server.
-    pub client: Client,
-    /// What whoever runs the operator decides.
-    pub settings: Settings,
-    /// Jobs of runs, by name.
-    pub jobs: Arc<Index<Job>>,
-    /// Runner pods, by the uid of their Job.
-    pub pods: Arc<Index<Pod>>,
-    /// Whether another operator works, or has to be waited for.
-    pub standby: AtomicBool,
-    /// Whether the first list of resources has arrived.
-    pub listed: AtomicBool,
-    /// What we wrote last.
-    pub memory: Memory,
-    /// Live progress of runs that last.
-    pub followers: Followers,
-    /// Counters.
-    pub metrics: Arc<Metrics>,
-    /// Name of this process in Events.
-    pub instance: String,
-}
 
 /// Why a reconcile could not be finished; it is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -129,100 +92,13 @@ async fn within<T>(request: impl Future<Output = kube::Result<T>>) -> Result<T, 
     }
 }
 
-/// Name of this process for people: that of its pod.
-#[must_use]
-pub fn instance() -> String {
-    std::env::var("HOSTNAME").unwrap_or_else(|_| names::OPERATOR.to_owned())
-}
-
-impl Context {
-    /// Makes the context of a controller.
-    #[must_use]
-    pub fn new(client: Client, settings: Settings, metrics: Arc<Metrics>) -> Self {
-        let followers = Followers::new(client.clone(), settings.progress_followers, &metrics);
-        Self {
-            client,
-            standby: AtomicBool::new(settings.election.leader_elect),
-            settings,
-            jobs: Arc::new(children::jobs()),
-            pods: Arc::new(children::pods()),
-            listed: AtomicBool::new(false),
-            memory: Memory::default(),
-            followers,
-            metrics,
-            instance: instance(),
-        }
-    }
-
-    /// From now on this operator works.
-    pub fn lead(&self) {
-        self.standby.store(false, Ordering::Relaxed);
-        self.metrics.leads();
-    }
-
-    /// Whether this operator leaves the work to another.
-    #[must_use]
-    pub fn stands_by(&self) -> bool {
-        self.standby.load(Ordering::Relaxed)
-    }
-
-    /// Whether the watches have shown what there is.
-    #[must_use]
-    pub fn is_ready(&self) -> bool {
-        self.listed.load(Ordering::Relaxed) && self.jobs.is_ready() && self.pods.is_ready()
-    }
-
-    fn api<K>(&self) -> Api<K>
-    where
-        K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>,
-    {
-        match &self.settings.watch_namespace {
-            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
-            None => Api::all(self.client.clone()),
-        }
-    }
-}
-
 /// Runs the controller until `shutdown` resolves; reconciles under way are finished first.
 pub async fn run(
     context: Arc<Context>,
     shutdown: impl Future<Output = ()> + Send + Sync + 'static,
 ) {
-    let (store, writer) = reflector::store::<Guarded>();
-    let children = watch::Config::default().labels(names::SELECTOR);
-    let resources = reflector::reflector(
-        writer,
-        watch::watcher(
-            context.api::<Guarded>(),
-            watch::Config::default().fields(ACTIVE),
-        )
-        .default_backoff(),
-    );
-    let active = {
-        let store = store.clone();
-        move |workflow: &ObjectRef<Guarded>| store.get(workflow).is_some()
-    };
-    let queue = stream::select_all([
-        resource_requests(resources, store.clone(), context.clone()).boxed(),
-        context
-            .jobs
-            .clone()
-            .follow(
-                watched(&context, &children, children::prune_job),
-                active.clone(),
-            )
-            .boxed(),
-        context
-            .pods
-            .clone()
-            .follow(watched(&context, &children, children::prune_pod), active)
-            .boxed(),
-        context.followers.news().map(Ok).boxed(),
-    ]);
-    let metrics = context.metrics.clone();
-    let queue = queue
-        .filter_map(move |request| futures::future::ready(requested(request, &metrics)))
-        .take_until(shutdown);
+    let (store, queue) = watches::requests(&context);
+    let queue = queue.take_until(shutdown);
     let config = Config::default().concurrency(context.settings.concurrency);
     let retention = retention::run(context.clone(), {
         let store = store.clone();
@@ -245,73 +121,6 @@ pub async fn run(
         () = retention => {}
     }
     following.followers.stop();
-}
-
-fn watched<K>(
-    context: &Context,
-    config: &watch::Config,
-    prune: fn(&mut K),
-) -> BoxStream<'static, watcher::Result<Event<K>>>
-where
-    K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
-        + Clone
-        + DeserializeOwned
-        + std::fmt::Debug
-        + Send
-        + Sync
-        + 'static,
-{
-    watch::watcher(context.api::<K>(), config.clone())
-        .default_backoff()
-        .modify(prune)
-        .boxed()
-}
-
-/// Which resources to look at after an event of their own watch. One that leaves it is forgotten: it
-/// was deleted, or its run is over.
-fn resource_requests(
-    events: impl Stream<Item = watcher::Result<Event<Guarded>>>,
-    store: Store<Guarded>,
-    context: Arc<Context>,
-) -> impl Stream<Item = watcher::Result<ObjectRef<Guarded>>> {
-    events.flat_map(move |event| {
-        let requests = match event {
-            Ok(Event::Apply(object)) => vec![Ok(ObjectRef::from_obj(&object))],
-            Ok(Event::Delete(object)) => {
-                let uid = object.metadata.uid.as_deref().unwrap_or_default();
-                context.memory.forget(uid);
-                context.pods.forget(uid);
-                context.followers.forget(uid);
-                vec![]
-            }
-            // Only now does the store hold what was listed.
-            Ok(Event::InitDone) => {
-                context.listed.store(true, Ordering::Relaxed);
-                let listed = store.state();
-                listed
-                    .iter()
-                    .map(|object| Ok(ObjectRef::from_obj(&**object)))
-                    .collect()
-            }
-            Ok(Event::Init | Event::InitApply(_)) => vec![],
-            Err(error) => vec![Err(error)],
-        };
-        stream::iter(requests)
-    })
-}
-
-fn requested(
-    request: watcher::Result<ObjectRef<Guarded>>,
-    metrics: &Metrics,
-) -> Option<Result<ReconcileRequest<Guarded>, Infallible>> {
-    match request {
-        Ok(reference) => Some(Ok(reference.into())),
-        Err(error) => {
-            metrics.watch_error();
-            tracing::warn!(%error, "a watch failed and starts again; is the CRD installed, and may we watch?");
-            None
-        }
-    }
 }
 
 fn reconcile_boxed(
