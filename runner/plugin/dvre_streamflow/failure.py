@@ -4,11 +4,16 @@ StreamFlow wraps, repeats and shortens errors on their way. Whoever knows why so
 raises a `Failure`, and it is found again wherever the error arrives.
 """
 
+import re
+
 from streamflow.core.exception import WorkflowExecutionException
 from streamflow.deployment.future import FutureConnector
 
 # How much of what a failed tool printed is told, from its end: dvre-runner keeps as much.
 FAILED_OUTPUT = 1 << 20
+
+# StreamFlow gives the place that a DockerRequirement asks for a random name.
+_UNNAMED = re.compile(r"\bdeployment [0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 
 _deploy = FutureConnector.deploy
 
@@ -20,6 +25,7 @@ class Failure(WorkflowExecutionException):
         self, kind: str, message: str, exit_code: int | None = None, output: str = ""
     ) -> None:
         """Take the class, one of dvre-runner's reasons, and of a tool exit code and output."""
+        message = _UNNAMED.sub("the container of a DockerRequirement", message)
         super().__init__(message)
         self.output = output
         self.kind = kind

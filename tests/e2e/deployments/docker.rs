@@ -75,7 +75,8 @@ async fn docker_names_an_image_that_is_not_there() {
     let sandbox = Sandbox::privileged("docker-pull").await;
     let hint = json!({"DockerRequirement": {"dockerPull": "docker.io/dvre/nothing:1"}});
     let run = sandbox.run_spec("pull", look(&Value::Null, &hint)).await;
-    failed(&run, Reason::ImagePullFailed, &["docker.io/dvre/nothing:1"]);
+    let parts = ["the container of a DockerRequirement: image docker.io/dvre/nothing:1"];
+    failed(&run, Reason::ImagePullFailed, &parts);
 }
 
 #[tokio::test]
