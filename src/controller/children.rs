@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::{Stream, StreamExt};
-use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::batch::v1::{Job, JobSpec};
+use k8s_openapi::api::core::v1::{Pod, PodSpec};
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher::{self, Event};
 use kube::{Resource, ResourceExt};
@@ -230,7 +230,7 @@ fn workflow_of<K: Resource>(object: &K) -> Option<ObjectRef<Guarded>> {
 pub fn prune_job(job: &mut Job) {
     job.metadata.managed_fields = None;
     if let Some(spec) = &mut job.spec {
-        *spec = k8s_openapi::api::batch::v1::JobSpec {
+        *spec = JobSpec {
             suspend: spec.suspend,
             ..Default::default()
         };
@@ -240,7 +240,12 @@ pub fn prune_job(job: &mut Job) {
 /// Removes from a pod what nobody here reads, so that the index stays small.
 pub fn prune_pod(pod: &mut Pod) {
     pod.metadata.managed_fields = None;
-    pod.spec = None;
+    if let Some(spec) = &mut pod.spec {
+        *spec = PodSpec {
+            node_name: spec.node_name.take(),
+            ..Default::default()
+        };
+    }
     if let Some(status) = &mut pod.status {
         status.host_ips = None;
         status.pod_ips = None;

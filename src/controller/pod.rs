@@ -212,8 +212,10 @@ pub fn disruption(pod: &Pod) -> Option<Trouble> {
         .as_deref()
         .or(target.reason.as_deref())
         .unwrap_or_default();
+    let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
+    let from = node.map_or_else(String::new, |node| format!(" from node {node}"));
     Some(Trouble {
         reason: Reason::Evicted,
-        message: format!("the cluster took the runner's pod away: {message}"),
+        message: format!("the cluster took the runner's pod away{from}: {message}"),
     })
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::sandbox::Sandbox;
 use crate::shell;
-use crate::verdict::{failed, ran_once, succeeded};
+use crate::verdict::{attempts, failed, ran_once, succeeded};
 
 /// Goes on until somebody stops it.
 const ENDLESS: &str = "sleep 3600";
@@ -25,20 +25,6 @@ async fn change(sandbox: &Sandbox, name: &str, spec: Value) {
 
 fn status(run: &DvreWorkflow) -> &DvreWorkflowStatus {
     run.status.as_ref().unwrap()
-}
-
-/// Why each attempt ended.
-fn attempts(run: &DvreWorkflow) -> Vec<Option<Reason>> {
-    let attempts = status(run).attempts.iter().enumerate();
-    attempts
-        .map(|(index, attempt)| {
-            let number = i32::try_from(index).unwrap() + 1;
-            assert_eq!(attempt.number, number);
-            assert_eq!(attempt.job_name, names::job(&run.name_any(), number));
-            assert!(attempt.completion_time.is_some(), "{attempt:?}");
-            attempt.reason
-        })
-        .collect()
 }
 
 /// Waits until no pod is left in the namespace.

@@ -20,6 +20,7 @@ mod logs;
 mod lost;
 mod namespace;
 mod neighbours;
+mod nodes;
 mod progress;
 mod provenance;
 mod references;

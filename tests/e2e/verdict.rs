@@ -36,6 +36,21 @@ pub fn succeeded_with<'a>(run: &'a DvreWorkflow, engine: &str) -> &'a DvreWorkfl
     status
 }
 
+/// Why each attempt ended, once it is sure that all of them are told of.
+pub fn attempts(run: &DvreWorkflow) -> Vec<Option<Reason>> {
+    let attempts = run.status.iter().flat_map(|status| &status.attempts);
+    attempts
+        .enumerate()
+        .map(|(index, attempt)| {
+            let number = i32::try_from(index).unwrap() + 1;
+            assert_eq!(attempt.number, number);
+            assert_eq!(attempt.job_name, names::job(&run.name_any(), number));
+            assert!(attempt.completion_time.is_some(), "{attempt:?}");
+            attempt.reason
+        })
+        .collect()
+}
+
 /// Checks all that holds for any run that failed, and that the message has all the parts given.
 pub fn failed<'a>(run: &'a DvreWorkflow, reason: Reason, parts: &[&str]) -> &'a DvreWorkflowStatus {
     let status = finished(run, Phase::Failed, reason);

@@ -85,3 +85,19 @@ fn the_pod_of_a_finished_run_is_not_kept() {
     index.apply(&Event::Delete(a_pod("1")), |_| false);
     assert!(index.get("n", "j-1").is_none());
 }
+
+#[test]
+fn a_pod_that_was_taken_away_still_names_its_node() {
+    let mut pod = a_pod("1");
+    pod.spec =
+        serde_json::from_value(json!({"nodeName": "n1", "containers": [{"name": "runner"}]}))
+            .unwrap();
+    let target = json!({"type": "DisruptionTarget", "status": "True", "message": "no kubelet"});
+    pod.status.as_mut().unwrap().conditions = serde_json::from_value(json!([target])).unwrap();
+    prune_pod(&mut pod);
+    assert_eq!(pod.spec.as_ref().unwrap().containers, []);
+    assert_eq!(
+        pod::disruption(&pod).unwrap().message,
+        "the cluster took the runner's pod away from node n1: no kubelet"
+    );
+}
