@@ -37,8 +37,7 @@ impl Clean<'_> {
     /// What differs from this, and is not bound to.
     fn differences(&self, end: &End) -> Vec<String> {
         let mut found = end.differences(&self.end, &self.noise);
-        let free = |line: &String| self.scenario.free.iter().any(|path| line.starts_with(path));
-        found.retain(|line| !free(line));
+        self.scenario.retain_bound(&mut found);
         found
     }
 }
@@ -190,7 +189,9 @@ async fn record<'a>(world: &World, scenario: &'a Scenario) -> (Clean<'a>, Vec<St
     let (end, noise) = match ends[..] {
         [first, second] => {
             let noise = first.noise(second);
-            failures.extend(first.differences(second, &noise));
+            let mut found = first.differences(second, &noise);
+            scenario.retain_bound(&mut found);
+            failures.extend(found);
             (first.clone(), noise)
         }
         _ => (End::default(), BTreeSet::new()),

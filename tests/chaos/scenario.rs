@@ -17,6 +17,14 @@ pub struct Scenario {
     pub drive: for<'a> fn(&'a Case) -> BoxFuture<'a, Outcome>,
 }
 
+impl Scenario {
+    /// Leaves those differences that count.
+    pub fn retain_bound(&self, differences: &mut Vec<String>) {
+        let free = |line: &String| self.free.iter().any(|path| line.starts_with(path));
+        differences.retain(|line| !free(line));
+    }
+}
+
 /// Those that are over in moments: the fast part of the tests.
 pub const FAST: &[Scenario] = &[
     Scenario {
