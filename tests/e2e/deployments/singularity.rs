@@ -135,6 +135,9 @@ async fn singularity_names_an_image_that_is_not_there() {
     let mut spec = singularity().shell("true");
     spec["cwl"]["hints"] = json!({"DockerRequirement": {"dockerPull": "docker.io/dvre/nothing:1"}});
     let run = sandbox.run_spec("pull", spec).await;
-    let parts = ["the container of a DockerRequirement: image docker.io/dvre/nothing:1"];
+    let parts = [
+        "the container of a DockerRequirement: image",
+        "docker://docker.io/dvre/nothing:1",
+    ];
     failed(&run, Reason::ImagePullFailed, &parts);
 }
