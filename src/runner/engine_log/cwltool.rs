@@ -188,7 +188,7 @@ impl EngineLog for CwltoolLog {
             return Vec::new();
         };
         if !before.is_empty() && self.error.is_none() {
-            self.output.take(before);
+            self.output.take_cut(before);
         }
         let mut events = self.finish();
         self.spoke = true;

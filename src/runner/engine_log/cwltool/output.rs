@@ -13,6 +13,8 @@ pub struct Output {
     size: usize,
     /// How many lines came before those.
     gone: usize,
+    /// An entry came before the end of the last line.
+    cut: bool,
     echo: Option<Echo>,
 }
 
@@ -25,8 +27,14 @@ impl Output {
             }
             return;
         }
-        self.size += line.len() + LINE_COST;
-        self.lines.push_back(line.to_owned());
+        self.size += line.len();
+        match self.lines.back_mut() {
+            Some(last) if std::mem::take(&mut self.cut) => last.push_str(line),
+            _ => {
+                self.size += LINE_COST;
+                self.lines.push_back(line.to_owned());
+            }
+        }
         while self.size > LIMIT
             && let Some(line) = self.lines.pop_front()
         {
@@ -35,14 +43,22 @@ impl Output {
         }
     }
 
+    /// Takes what stands before an entry in its line: the rest of it may come after the entry.
+    pub fn take_cut(&mut self, text: &str) {
+        let is_output = self.echo.is_none();
+        self.take(text);
+        self.cut = is_output;
+    }
+
     /// An entry begins with a command, whose lines are no output; others end it.
     pub fn entry(&mut self, command: Option<&str>) {
         let mut echo = Echo::default();
         self.echo = command.and_then(|command| echo.take(command).then_some(echo));
     }
 
-    /// Where the next line will stand.
-    pub fn mark(&self) -> usize {
+    /// A job has begun or ended: where the next line will stand, which is none of an earlier one.
+    pub fn mark(&mut self) -> usize {
+        self.cut = false;
         self.gone + self.lines.len()
     }
 

@@ -376,6 +376,27 @@ fn a_tool_that_ends_without_a_line_feed_hides_nothing() {
     );
 }
 
+#[rstest]
+#[case::between_a_word_and_its_line_feed("1", "\n2\n")]
+#[case::in_a_word("so", "me\nwords\n")]
+#[case::in_a_line_that_never_ends("1\n", "2")]
+fn what_another_step_did_stands_in_no_error_output(#[case] first: &str, #[case] rest: &str) {
+    let log = format!(
+        "[2026-11-24 18:28:51] INFO [workflow ] starting step a\n\
+         [2026-11-24 18:28:51] INFO [step a] start\n\
+         [2026-11-24 18:28:51] INFO [workflow ] starting step b\n\
+         [2026-11-24 18:28:51] INFO [step b] start\n\
+         [2026-11-24 18:28:52] INFO [job b] /work/scratch/out/1$ sh\n\
+         {first}[2026-11-24 18:28:52] INFO [step a] completed success\n\
+         {rest}[2026-11-24 18:28:52] WARNING [job b] exited with status: 7\n\
+         [2026-11-24 18:28:52] WARNING [job b] completed permanentFail\n"
+    );
+    let read = read_text(log.as_bytes(), "/a /b");
+    let (_, command) = read.tally.failed_step().unwrap();
+    let words = format!("{first}{rest}");
+    assert_eq!(command.unwrap().stderr, words.trim_end().to_owned() + "\n");
+}
+
 #[test]
 fn jobs_of_equal_names_belong_to_their_own_steps() {
     // The threads that run jobs write in any order; the one that makes them does not.
