@@ -11,6 +11,7 @@
     reason = "a test ends at the first thing that is not as it should be"
 )]
 
+mod dead_nodes;
 mod deployments;
 mod examples;
 mod failures;
@@ -20,7 +21,6 @@ mod logs;
 mod lost;
 mod namespace;
 mod neighbours;
-mod nodes;
 mod progress;
 mod provenance;
 mod references;

@@ -1,5 +1,7 @@
 //! Nodes that are lost. A node without a kubelet is all that a control plane sees of a dead one: the
 //! scheduler binds pods to it, and the controllers of nodes and of their pods notice that it is not there.
+//!
+//! It takes minutes. Tests start in the order of their names, so these are the first and others fill the time.
 
 use dvre_operator::api::{DvreWorkflow, Reason};
 use dvre_operator::names;
