@@ -76,6 +76,9 @@ pub enum Event {
         /// same place.
         #[serde(default)]
         stderr: String,
+        /// What of that is likely its own, where others wrote to the same place; empty where all is.
+        #[serde(skip)]
+        words: String,
         /// The end of its standard output, where that goes to another place and is no output.
         #[serde(default)]
         stdout: String,

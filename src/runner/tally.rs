@@ -126,12 +126,15 @@ impl Tally {
                 step,
                 exit_code,
                 stderr,
+                words,
                 kind,
                 message,
                 ..
             } => {
                 let why = kind.map(|kind| (kind, message));
-                self.take_command(job, step, exit_code, &stderr, why);
+                let said_nothing = words.trim().is_empty();
+                let words = if said_nothing { &stderr } else { &words };
+                self.take_command(job, step, exit_code, words, why);
                 false
             }
             Event::Step { step, status, time } => self.take_step(step, status, time),

@@ -186,11 +186,12 @@ impl Supervisor {
         match &mut event {
             Event::Command {
                 stderr,
+                words,
                 stdout,
                 message,
                 ..
             } => {
-                for text in [stderr, stdout, message] {
+                for text in [stderr, words, stdout, message] {
                     *text = self.redactor.text(text);
                 }
             }

@@ -27,6 +27,16 @@ pub(super) struct Job {
     failed: bool,
 }
 
+/// How a command ended.
+#[derive(Debug, Default)]
+struct Ended {
+    exit_code: i32,
+    stderr: String,
+    /// What of that is likely its own, when not all.
+    words: String,
+    why: Option<(Reason, String)>,
+}
+
 impl CwltoolLog {
     pub(super) fn take_job(&mut self, name: &str, what: &str) -> Vec<Event> {
         if let Some((folder, command)) = what.split_once("$ ").filter(|_| what.starts_with('/')) {
@@ -87,53 +97,46 @@ impl CwltoolLog {
             return Vec::new();
         };
         job.failed = true;
-        let stderr = match &job.stderr {
-            Some(file) => tail(file).unwrap_or_default(),
+        let mut ended = Ended {
+            exit_code,
+            ..Ended::default()
+        };
+        if let Some(file) = &job.stderr {
+            ended.stderr = tail(file).unwrap_or_default();
+        } else {
+            ended.stderr = self.output.since(job.mark);
             // Jobs that run at the same time write to the same log: what came after the end of
             // another is more likely from this one.
-            None => match self.output.since(job.mark.max(last_end)) {
-                text if text.trim().is_empty() => self.output.since(job.mark),
-                text => text,
-            },
-        };
-        let (kind, message) = if job.timed_out {
-            (
-                Some(Reason::StepFailed),
-                "the time limit of the tool is over".to_owned(),
-            )
+            if job.mark < last_end {
+                ended.words = self.output.since(self.output.line(last_end));
+            }
+        }
+        if job.timed_out {
+            let message = "the time limit of the tool is over".to_owned();
+            ended.why = Some((Reason::StepFailed, message));
         } else if let Some(why) =
-            daemon_error(&stderr).filter(|_| job.in_docker && exit_code == 125)
+            daemon_error(&ended.stderr).filter(|_| job.in_docker && exit_code == 125)
         {
-            (
-                Some(Reason::DeploymentFailed),
-                format!("its container could not be started: {why}"),
-            )
-        } else {
-            (None, String::new())
-        };
-        self.command_event(name, exit_code, stderr, kind, message)
+            let message = format!("its container could not be started: {why}");
+            ended.why = Some((Reason::DeploymentFailed, message));
+        }
+        self.command_ended(name, ended)
     }
 
-    fn command_event(
-        &mut self,
-        name: &str,
-        exit_code: i32,
-        stderr: String,
-        kind: Option<Reason>,
-        message: String,
-    ) -> Vec<Event> {
+    fn command_ended(&mut self, name: &str, ended: Ended) -> Vec<Event> {
         let Some((path, id)) = self.steps.job(name) else {
             return Vec::new();
         };
-        let (job, step) = (id.to_owned(), path.to_owned());
+        let (kind, message) = ended.why.unzip();
         vec![Event::Command {
-            job,
-            step,
-            exit_code,
-            stderr,
+            job: id.to_owned(),
+            step: path.to_owned(),
+            exit_code: ended.exit_code,
+            stderr: ended.stderr,
+            words: ended.words,
             stdout: String::new(),
             kind,
-            message,
+            message: message.unwrap_or_default(),
         }]
     }
 
@@ -143,11 +146,15 @@ impl CwltoolLog {
         let mut events = Vec::new();
         if well {
             // Codes that the tool declares a success are not told.
-            events = self.command_event(name, 0, String::new(), None, String::new());
+            events = self.command_ended(name, Ended::default());
         } else if !job.failed {
             match self.next_job.take() {
-                Some(Finding::Command(code)) => {
-                    events = self.command_event(name, code, String::new(), None, String::new());
+                Some(Finding::Command(exit_code)) => {
+                    let ended = Ended {
+                        exit_code,
+                        ..Ended::default()
+                    };
+                    events = self.command_ended(name, ended);
                 }
                 Some(Finding::NextJob(message)) => {
                     let path = self.steps.job(name).map(|(path, _)| path.to_owned());
@@ -176,10 +183,11 @@ fn tail(file: &Path) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// What Docker said when it could not start a container.
+/// What Docker said last, when it could not start a container.
 fn daemon_error(stderr: &str) -> Option<&str> {
     let line = stderr
         .lines()
+        .rev()
         .find_map(|line| line.strip_prefix("docker: "))?;
     let line = line
         .strip_prefix("Error response from daemon: ")

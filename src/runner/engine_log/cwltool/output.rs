@@ -4,50 +4,52 @@ use std::collections::VecDeque;
 
 /// The most bytes that are kept, with what a line costs beside its text.
 const LIMIT: usize = 1 << 20;
-const LINE_COST: usize = 24;
+const PIECE_COST: usize = size_of::<Piece>();
 
-/// The last lines that are no entry.
+/// The last of what is no entry.
 #[derive(Debug, Default)]
 pub struct Output {
-    lines: VecDeque<String>,
+    pieces: VecDeque<Piece>,
     size: usize,
-    /// How many lines came before those.
+    /// How many pieces came before those.
     gone: usize,
-    /// An entry came before the end of the last line.
-    cut: bool,
     echo: Option<Echo>,
 }
 
+/// A line, or a part of one where an entry came in its midst.
+#[derive(Debug)]
+struct Piece {
+    text: String,
+    ends: bool,
+}
+
 impl Output {
-    /// Takes a line that is no entry.
+    /// Takes a line that is no entry, or the rest of one.
     pub fn take(&mut self, line: &str) {
-        if let Some(echo) = &mut self.echo {
-            if !echo.take(line) {
-                self.echo = None;
-            }
-            return;
-        }
-        self.size += line.len();
-        match self.lines.back_mut() {
-            Some(last) if std::mem::take(&mut self.cut) => last.push_str(line),
-            _ => {
-                self.size += LINE_COST;
-                self.lines.push_back(line.to_owned());
-            }
-        }
-        while self.size > LIMIT
-            && let Some(line) = self.lines.pop_front()
-        {
-            self.size -= line.len() + LINE_COST;
-            self.gone += 1;
-        }
+        self.take_piece(line, true);
     }
 
     /// Takes what stands before an entry in its line: the rest of it may come after the entry.
     pub fn take_cut(&mut self, text: &str) {
-        let is_output = self.echo.is_none();
-        self.take(text);
-        self.cut = is_output;
+        self.take_piece(text, false);
+    }
+
+    fn take_piece(&mut self, text: &str, ends: bool) {
+        if let Some(echo) = &mut self.echo {
+            if !echo.take(text) {
+                self.echo = None;
+            }
+            return;
+        }
+        self.size += text.len() + PIECE_COST;
+        let text = text.to_owned();
+        self.pieces.push_back(Piece { text, ends });
+        while self.size > LIMIT
+            && let Some(piece) = self.pieces.pop_front()
+        {
+            self.size -= piece.text.len() + PIECE_COST;
+            self.gone += 1;
+        }
     }
 
     /// An entry begins with a command, whose lines are no output; others end it.
@@ -56,22 +58,37 @@ impl Output {
         self.echo = command.and_then(|command| echo.take(command).then_some(echo));
     }
 
-    /// A job has begun or ended: where the next line will stand, which is none of an earlier one.
-    pub fn mark(&mut self) -> usize {
-        self.cut = false;
-        self.gone + self.lines.len()
+    /// Where what comes next will stand.
+    pub fn mark(&self) -> usize {
+        self.gone + self.pieces.len()
     }
 
-    /// The lines from `mark` on that are still there.
+    /// Where the line begins that goes on at `mark`; the same where none does.
+    pub fn line(&self, mark: usize) -> usize {
+        let before = self.pieces.iter().take(mark.saturating_sub(self.gone));
+        let cut = before.rev().take_while(|piece| !piece.ends).count();
+        mark - cut
+    }
+
+    /// What is still there from `mark` on; it ends with a line feed, unless it is empty.
     pub fn since(&self, mark: usize) -> String {
-        let lines = self.lines.iter().skip(mark.saturating_sub(self.gone));
-        lines.fold(String::new(), |text, line| text + line + "\n")
+        let mut text = String::new();
+        for piece in self.pieces.iter().skip(mark.saturating_sub(self.gone)) {
+            text.push_str(&piece.text);
+            if piece.ends {
+                text.push('\n');
+            }
+        }
+        if !text.is_empty() && !text.ends_with('\n') {
+            text.push('\n');
+        }
+        text
     }
 
-    /// The last line that says something.
+    /// The last line that says something, or its last part.
     pub fn last(&self) -> Option<&str> {
-        let says = |line: &&String| !line.trim().is_empty();
-        self.lines.iter().rev().find(says).map(|line| line.trim())
+        let mut texts = self.pieces.iter().rev().map(|piece| piece.text.trim());
+        texts.find(|text| !text.is_empty())
     }
 }
 

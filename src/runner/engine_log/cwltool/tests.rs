@@ -376,25 +376,62 @@ fn a_tool_that_ends_without_a_line_feed_hides_nothing() {
     );
 }
 
+/// What is kept of job b, and what is told of it.
+fn words_of_b(log: &str) -> (String, String) {
+    let steps = ["/a".to_owned(), "/b".to_owned()];
+    let mut read = CwltoolLog::new(&steps, Containers::None);
+    let start = "[2026-11-24 18:28:51] INFO [workflow ] starting step a\n\
+                 [2026-11-24 18:28:51] INFO [step a] start\n\
+                 [2026-11-24 18:28:51] INFO [workflow ] starting step b\n\
+                 [2026-11-24 18:28:51] INFO [step b] start\n\
+                 [2026-11-24 18:28:52] INFO [job a] /work/scratch/out/1$ sh\n\
+                 [2026-11-24 18:28:52] INFO [job b] /work/scratch/out/2$ sh\n";
+    let end = "[2026-11-24 18:28:52] WARNING [job b] exited with status: 7\n";
+    let text = format!("{start}{log}{end}");
+    let events: Vec<Event> = text
+        .split_inclusive('\n')
+        .flat_map(|line| read.take(line.as_bytes()))
+        .collect();
+    let kept = events.iter().rev().find_map(|event| match event {
+        Event::Command { stderr, .. } => Some(stderr.clone()),
+        _ => None,
+    });
+    let mut tally = Tally::default();
+    let steps = steps.to_vec();
+    for event in [Event::Workflow { steps }].into_iter().chain(events) {
+        tally.take(event);
+    }
+    let (_, command) = tally.failed_step().unwrap();
+    (kept.unwrap(), command.unwrap().stderr.clone())
+}
+
 #[rstest]
 #[case::between_a_word_and_its_line_feed("1", "\n2\n")]
 #[case::in_a_word("so", "me\nwords\n")]
 #[case::in_a_line_that_never_ends("1\n", "2")]
-fn what_another_step_did_stands_in_no_error_output(#[case] first: &str, #[case] rest: &str) {
-    let log = format!(
-        "[2026-11-24 18:28:51] INFO [workflow ] starting step a\n\
-         [2026-11-24 18:28:51] INFO [step a] start\n\
-         [2026-11-24 18:28:51] INFO [workflow ] starting step b\n\
-         [2026-11-24 18:28:51] INFO [step b] start\n\
-         [2026-11-24 18:28:52] INFO [job b] /work/scratch/out/1$ sh\n\
-         {first}[2026-11-24 18:28:52] INFO [step a] completed success\n\
-         {rest}[2026-11-24 18:28:52] WARNING [job b] exited with status: 7\n\
-         [2026-11-24 18:28:52] WARNING [job b] completed permanentFail\n"
+fn what_another_step_did_stands_in_no_error_output(
+    #[case] first: &str,
+    #[case] rest: &str,
+    #[values("[step a] completed success", "[job a] completed success")] entry: &str,
+) {
+    let log = format!("{first}[2026-11-24 18:28:52] INFO {entry}\n{rest}");
+    let words = format!("{first}{rest}").trim_end().to_owned();
+    let (kept, told) = words_of_b(&log);
+    assert_eq!(kept, format!("{words}\n"));
+    assert_eq!(told.lines().last(), words.lines().last());
+}
+
+#[test]
+fn what_is_likely_from_another_job_is_kept_but_not_told() {
+    let end = "[2026-11-24 18:28:52] INFO [job a] completed success";
+    let (kept, told) = words_of_b(&format!("from a\n{end}\nfrom b\n"));
+    assert_eq!(
+        (kept.as_str(), told.as_str()),
+        ("from a\nfrom b\n", "from b\n")
     );
-    let read = read_text(log.as_bytes(), "/a /b");
-    let (_, command) = read.tally.failed_step().unwrap();
-    let words = format!("{first}{rest}");
-    assert_eq!(command.unwrap().stderr, words.trim_end().to_owned() + "\n");
+    // Nothing came after.
+    let (kept, told) = words_of_b(&format!("from b\n{end}\n"));
+    assert_eq!((kept.as_str(), told.as_str()), ("from b\n", "from b\n"));
 }
 
 #[test]
