@@ -49,15 +49,16 @@ pub fn leaving(observed: &Observed<'_>) -> Plan {
             // A pod may just have been made that no watch has shown yet.
             None => ending::without_pod(job).is_some(),
         };
-        if !is_over && Stopped::of(job).is_none() {
-            return Plan::Stop(Box::new(Stopped {
-                phase: Phase::Cancelled,
-                reason: Reason::Cancelled,
-                message: "the resource was deleted".to_owned(),
-            }));
-        }
         if !is_over {
-            return Plan::Follow(under_way(observed));
+            return match Stopped::of(job) {
+                None => Plan::Stop(Box::new(Stopped {
+                    phase: Phase::Cancelled,
+                    reason: Reason::Cancelled,
+                    message: "the resource was deleted".to_owned(),
+                })),
+                Some(stopped) if stopped.is_undone(job) => Plan::Stop(Box::new(stopped)),
+                Some(_) => Plan::Follow(under_way(observed)),
+            };
         }
     }
     match state(observed) {
@@ -87,7 +88,7 @@ fn state(observed: &Observed<'_>) -> State {
             State::Over(None)
         };
     };
-    match condition(job) {
+    match ending::finished(job).map(|condition| condition.type_.as_str()) {
         Some("Complete") => State::Over(None),
         Some(_) => State::Over(Some(left(observed, &format!("Job {} failed", name(job))))),
         None => {
@@ -105,14 +106,6 @@ fn state(observed: &Observed<'_>) -> State {
 
 fn name(job: &Job) -> &str {
     job.metadata.name.as_deref().unwrap_or_default()
-}
-
-fn condition(job: &Job) -> Option<&str> {
-    let conditions = job.status.as_ref()?.conditions.as_ref()?;
-    let ended = |c: &&k8s_openapi::api::batch::v1::JobCondition| {
-        c.status == "True" && matches!(c.type_.as_str(), "Complete" | "Failed")
-    };
-    conditions.iter().find(ended).map(|c| c.type_.as_str())
 }
 
 fn left(observed: &Observed<'_>, why: &str) -> String {

@@ -1,6 +1,6 @@
 //! Pure: how a run ended, by what its runner recorded and what is left of its pod and Job.
 
-use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::batch::v1::{Job, JobCondition};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -115,6 +115,16 @@ pub fn times(observed: &Observed<'_>) -> (Option<Time>, Option<Time>) {
     ended.map_or((None, None), |ended| {
         (ended.started_at.clone(), ended.finished_at.clone())
     })
+}
+
+/// The condition with which a Job is over for good: no pod of it runs any more. One that is on its way
+/// to its end (`FailureTarget`) may have some.
+#[must_use]
+pub fn finished(job: &Job) -> Option<&JobCondition> {
+    let conditions = job.status.as_ref()?.conditions.as_ref()?;
+    let ended =
+        |c: &&JobCondition| c.status == "True" && matches!(c.type_.as_str(), "Complete" | "Failed");
+    conditions.iter().find(ended)
 }
 
 /// Why a Job is over although no pod of it can be seen.

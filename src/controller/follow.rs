@@ -117,10 +117,13 @@ fn suspended(observed: &Observed<'_>, mut ending: Ending) -> Plan {
 
 /// An attempt that this operator stopped: over once its pod is.
 fn stopping(observed: &Observed<'_>, job: &Job, stopped: &Stopped) -> Plan {
+    if stopped.is_undone(job) {
+        return Plan::Stop(Box::new(stopped.clone()));
+    }
     let over = match observed.pod.as_deref() {
         Some(pod) => pod::is_over(pod) || pod::is_lost(pod, observed.now),
-        // A pod may just have been made that no watch has shown yet.
-        None => ending::without_pod(job).is_some(),
+        // A pod may just have been made that no watch has shown yet, and a queue may still undo the stop.
+        None => ending::finished(job).is_some(),
     };
     let ending = Ending {
         phase: stopped.phase,

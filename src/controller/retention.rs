@@ -19,7 +19,7 @@ use serde_json::json;
 
 use super::guarded::Guarded;
 use super::observe::{JobState, Observed};
-use super::{Context, Error, within};
+use super::{Context, Error, ending, within};
 use crate::api::{DvreWorkflow, DvreWorkflowSpec, Phase};
 use crate::names;
 use crate::settings::RunSettings;
@@ -102,11 +102,7 @@ fn due(jobs: &[Arc<Job>], now: Timestamp) -> Vec<Finished> {
 }
 
 fn end(job: &Job) -> Option<Timestamp> {
-    let conditions = job.status.as_ref()?.conditions.as_ref()?;
-    let ended = conditions
-        .iter()
-        .find(|c| c.status == "True" && matches!(c.type_.as_str(), "Complete" | "Failed"))?;
-    Some(ended.last_transition_time.as_ref()?.0)
+    Some(ending::finished(job)?.last_transition_time.as_ref()?.0)
 }
 
 async fn clear(context: &Context, run: Finished) -> Result<(), Error> {

@@ -5,6 +5,7 @@ use kube::ResourceExt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::ending;
 use crate::api::{Phase, Reason};
 use crate::names;
 
@@ -25,6 +26,15 @@ impl Stopped {
     #[must_use]
     pub fn of(job: &Job) -> Option<Self> {
         serde_json::from_str(job.annotations().get(names::STOPPED)?).ok()
+    }
+
+    /// Whether its Job is held again, and will not end. Kueue suspends a Job that runs without having been
+    /// admitted, and may do so before the Job controller has ended it; once `FailureTarget`, it then has
+    /// no start time, without which the API server lets no Job fail.
+    #[must_use]
+    pub fn is_undone(&self, job: &Job) -> bool {
+        let spec = job.spec.as_ref();
+        spec.is_some_and(|spec| spec.suspend == Some(true)) && ending::finished(job).is_none()
     }
 
     /// The merge patch that marks a Job and ends it for good: past its deadline, which a suspended Job

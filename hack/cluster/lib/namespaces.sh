@@ -73,9 +73,12 @@ start_network() {
     ip link set lo up
     ip addr add "$1/30" dev eth0
     ip link set eth0 up
+    # The API server calls webhooks at the addresses of Services, which the proxy turns into those of
+    # pods; without a route nothing gets that far.
+    ip route add "$2" via "$3"
     for setting in ipv4/ip_forward bridge/bridge-nf-call-iptables; do
       echo 1 >/proc/sys/net/$setting
-    done' sh "$NODE_IP"
+    done' sh "$NODE_IP" "$SERVICE_NET" "$HOST_IP"
   ip route add "$POD_NET" via "$NODE_IP" dev "$CLUSTER_NAME"
   ip route add "$SERVICE_NET" via "$NODE_IP" dev "$CLUSTER_NAME"
 }

@@ -56,20 +56,10 @@ fn is_doubtful(pod: Option<&Pod>, job: &Job, patience: Patience) -> bool {
     match pod {
         None => over || late || patience.is_over && active > Some(0),
         Some(pod) => {
-            !pod::is_over(pod) && (is_finished(job) || late && pod::running_since(pod).is_none())
+            !pod::is_over(pod)
+                && (ending::finished(job).is_some() || late && pod::running_since(pod).is_none())
         }
     }
-}
-
-/// Whether no pod of the Job runs any more; one that is on its way to its end may have some.
-fn is_finished(job: &Job) -> bool {
-    let conditions = job
-        .status
-        .as_ref()
-        .and_then(|status| status.conditions.as_ref());
-    conditions.into_iter().flatten().any(|condition| {
-        condition.status == "True" && matches!(condition.type_.as_str(), "Complete" | "Failed")
-    })
 }
 
 /// The runner's record, from the termination message or, where it did not fit there, from the log.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use k8s_openapi::api::batch::v1::Job;
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -56,6 +57,61 @@ fn mark(observed: &mut Observed<'_>, phase: Phase, reason: Reason) {
         message: "stopped".to_owned(),
     };
     observed.job = JobState::Live(Arc::new(job(stopped.patch(&job(json!({}))))));
+}
+
+/// Kueue suspends a Job again that the operator let go without being asked.
+#[test]
+fn a_stop_that_a_queue_undoes_is_repeated() {
+    let workflow = asked(&json!({"cancel": true}));
+    let mut seen = with_pod(&workflow, 30, None);
+    mark(&mut seen, Phase::Cancelled, Reason::Cancelled);
+    let stopped = told(&seen);
+    assert_eq!(stopped.0, "follow");
+    let JobState::Live(marked) = &seen.job else {
+        panic!("no Job")
+    };
+    let mut held = Job::clone(marked);
+    held.spec.as_mut().unwrap().suspend = Some(true);
+    for (deleting, condition) in [(false, None), (true, None), (false, Some("FailureTarget"))] {
+        let mut seen = with_pod(&workflow, 30, None);
+        (seen.deleting, seen.finalizer) = (deleting, deleting);
+        let held = with_condition(held.clone(), condition);
+        let mark = Stopped::of(&held);
+        seen.job = JobState::Live(Arc::new(held));
+        let Plan::Stop(again) = plan(&seen) else {
+            panic!("not stopped again; deleted: {deleting}, {condition:?}")
+        };
+        assert_eq!(Some(*again), mark);
+    }
+}
+
+/// Without a pod it may still be undone; and once it is over, nothing undoes it.
+#[rstest]
+#[case::on_its_way(false, "FailureTarget", "follow")]
+#[case::over(false, "Failed", "finish")]
+#[case::over_and_held(true, "Failed", "finish")]
+fn a_stop_is_done_when_its_job_is_over(
+    #[case] held: bool,
+    #[case] condition: &str,
+    #[case] word: &str,
+) {
+    let workflow = asked(&json!({"cancel": true}));
+    let mut seen = with_pod(&workflow, 30, None);
+    mark(&mut seen, Phase::Cancelled, Reason::Cancelled);
+    let JobState::Live(marked) = &seen.job else {
+        panic!("no Job")
+    };
+    let mut job = with_condition(Job::clone(marked), Some(condition));
+    job.spec.as_mut().unwrap().suspend = Some(held);
+    seen.job = JobState::Live(Arc::new(job));
+    assert_eq!(told(&seen).0, word);
+}
+
+fn with_condition(mut job: Job, condition: Option<&str>) -> Job {
+    let conditions = condition.map(|name| json!({"type": name, "status": "True"}));
+    let conditions: Vec<_> = conditions.into_iter().collect();
+    job.status = serde_json::from_value(json!({"conditions": conditions})).unwrap();
+    job
 }
 
 #[rstest]
