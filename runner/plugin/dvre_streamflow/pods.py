@@ -92,6 +92,15 @@ def gated(pod: Pod) -> bool:
     return _condition(pod, "PodScheduled").get("reason") == "SchedulingGated"
 
 
+def held_back(pod: Pod) -> str | None:
+    """Say why a pod has no node yet, if that is more than a matter of time."""
+    if gated(pod):
+        return f"a queue holds pod {name(pod)}"
+    if words := unschedulable(pod):
+        return f"no node takes pod {name(pod)}: {words}"
+    return None
+
+
 def _condition(pod: Pod, kind: str) -> dict[str, Any]:
     conditions = pod.get("status", {}).get("conditions") or []
     return next((c for c in conditions if c.get("type") == kind), {})

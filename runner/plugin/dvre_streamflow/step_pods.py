@@ -88,6 +88,7 @@ class StepPods:
         start = time.monotonic()
         deadline = start + (timeout or float("inf"))
         troubled: dict[str, float] = {}
+        told = False
         while True:
             now = time.monotonic()
             waiting = [pod for pod in self._watch.pods.values() if not pods.ready(pod)]
@@ -98,9 +99,14 @@ class StepPods:
                 self._judge(pod, troubled, now)
             if not waiting:
                 return
-            if any(pods.gated(pod) for pod in waiting):
-                # A queue may take as long as it likes.
+            covered = self._covered(waiting)
+            held = [pod for pod in waiting if pods.gated(pod) and pods.container(pod) not in covered]
+            if held:
+                # A queue may take as long as it likes, unless what it waits for are the other pods.
                 deadline = now + (timeout or float("inf"))
+                if not told:
+                    logger.warning(f"Deployment {self._deployment} waits: {pods.held_back(held[0])}")
+                told = True
             if now >= deadline:
                 self._give_up(waiting, now - start)
                 return
@@ -117,22 +123,27 @@ class StepPods:
             raise self._failure(trouble.kind, trouble.words)
 
     def _give_up(self, waiting: list[Pod], seconds: float) -> None:
-        """Fail, unless there is no node for some pods but others can do their work."""
-        late = {pods.name(pod) for pod in waiting}
-        ready = [pod for pod in self._watch.pods.values() if pods.name(pod) not in late]
-        covered = {pods.container(pod) for pod in ready}
+        """Fail, unless some pods got no place but others can do their work."""
+        covered = self._covered(waiting)
         for pod in waiting:
-            words = pods.unschedulable(pod)
+            words = pods.held_back(pod)
             if words is not None and pods.container(pod) in covered:
                 continue
             if words is not None:
-                raise self._failure("Unschedulable", f"no node takes pod {pods.name(pod)}: {words}")
+                raise self._failure("Unschedulable", words)
             words = f"pod {pods.name(pod)} was not ready after {seconds:.0f} s"
             raise self._failure("DeploymentFailed", f"{words}: {pods.starting(pod)}")
+        number = len(self._manifests)
         logger.warning(
-            f"Deployment {self._deployment} does with {len(ready)} of {len(self._manifests)} pods: "
-            f"{pods.unschedulable(waiting[0])}"
+            f"Deployment {self._deployment} does with {number - len(waiting)} of {number} pods: "
+            f"{pods.held_back(waiting[0])}"
         )
+
+    def _covered(self, waiting: list[Pod]) -> set[str]:
+        """Return the containers that some pod has which does not wait."""
+        late = {pods.name(pod) for pod in waiting}
+        ready = [pod for pod in self._watch.pods.values() if pods.name(pod) not in late]
+        return {pods.container(pod) for pod in ready}
 
     def _failure(self, kind: str, words: str) -> Failure:
         return Failure(kind, f"deployment {self._deployment}: {words}")

@@ -154,7 +154,18 @@ def test_some_pods_are_better_than_none(pods: Callable[..., Engine]) -> None:
     engine = pods(pod("a"), pod("b", **HUGE), timeout=6)
     result = engine.run("scatter.cwl", {"words": ["a", "b"]})
     assert result.code == 0
-    assert "does with 1 of 2 pods: 0/1 nodes are available" in result.log
+    assert "does with 1 of 2 pods: no node takes pod b-" in result.log
+
+
+def test_a_queue_that_lets_some_pods_go_may_wait_for_the_rest(
+    pods: Callable[..., Engine], kubectl: Kubectl
+) -> None:
+    held = pod("b")
+    held["spec"]["schedulingGates"] = [{"name": "example.org/queue"}]
+    result = pods(pod("a"), held, timeout=6).run("scatter.cwl", {"words": ["a", "b"]})
+    assert result.code == 0, result.log
+    assert "does with 1 of 2 pods: a queue holds pod b-" in result.log
+    assert nothing_is_left(kubectl)
 
 
 def test_a_queue_may_hold_a_pod_longer_than_a_start_may_take(
@@ -176,6 +187,7 @@ def test_a_queue_may_hold_a_pod_longer_than_a_start_may_take(
     result = pods(manifest, timeout=4).run("echo.cwl", {"message": "x"})
     queue.join()
     assert result.code == 0, result.log
+    assert "Deployment there waits: a queue holds pod a-" in result.log
 
 
 def test_a_quota_is_named(pods: Callable[..., Engine], kubectl: Kubectl) -> None:
