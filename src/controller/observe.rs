@@ -25,7 +25,7 @@ use crate::settings::RunSettings;
 
 mod evidence;
 
-use evidence::{Patience, outcome, pod_of, reported};
+use evidence::{Patience, is_interrupted, outcome, pod_of, reported};
 
 /// How long a pod may take to show itself, or to set up its volumes, before events are asked why.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -194,6 +194,9 @@ pub async fn observe<'a>(
     if let Some(pod) = observed.pod.clone() {
         observed.outcome = outcome(context, &namespace, &pod).await;
     }
+    if is_interrupted(&observed) {
+        observed.job = current_job(context, &observed, &namespace).await?;
+    }
     observed.progress = context.followers.told(workflow, observed.pod.as_deref());
     Ok(observed)
 }
@@ -205,20 +208,33 @@ async fn job_state(
     launched: bool,
 ) -> Result<JobState, Error> {
     let name = observed.job_name();
-    let ours = |job: &Job| owner_uid(job, "DvreWorkflow").as_deref() == Some(observed.uid);
-    if let Some(job) = context.jobs.get(namespace, &name).filter(|job| ours(job)) {
+    let known = context.jobs.get(namespace, &name);
+    if let Some(job) = known.filter(|job| is_ours(job, observed)) {
         return Ok(JobState::Live(job));
     }
     if !launched {
         return Ok(JobState::None);
     }
     // Either the watch has not shown the Job yet, or somebody deleted it: only the server knows.
+    current_job(context, observed, namespace).await
+}
+
+/// The Job of the current attempt, which was created once, as the server knows it.
+async fn current_job(
+    context: &Context,
+    observed: &Observed<'_>,
+    namespace: &str,
+) -> Result<JobState, Error> {
     let api: Api<Job> = Api::namespaced(context.client.clone(), namespace);
-    let found = super::within(api.get_opt(&name)).await?;
+    let found = super::within(api.get_opt(&observed.job_name())).await?;
     Ok(match found {
-        Some(job) if ours(&job) => JobState::Live(Arc::new(job)),
+        Some(job) if is_ours(&job, observed) => JobState::Live(Arc::new(job)),
         _ => JobState::Vanished,
     })
+}
+
+fn is_ours(job: &Job, observed: &Observed<'_>) -> bool {
+    owner_uid(job, "DvreWorkflow").as_deref() == Some(observed.uid)
 }
 
 /// The ConfigMaps that a start reads.

@@ -2,10 +2,11 @@
 
 use dvre_operator::api::{DvreWorkflow, DvreWorkflowStatus, Phase, Reason};
 use dvre_operator::names;
+use futures::future::join_all;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
-use kube::ResourceExt;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
 use crate::sandbox::Sandbox;
@@ -319,10 +320,7 @@ async fn its_queue_takes_it_back_and_lets_it_go() {
     let job = jobs.get("queued-1").await.unwrap();
     assert_eq!(job.labels()["kueue.x-k8s.io/queue-name"], "team");
     // Kueue does no more than this with a Job.
-    let suspend = |held: bool| Patch::Merge(json!({ "spec": { "suspend": held } }));
-    jobs.patch("queued-1", &PatchParams::default(), &suspend(true))
-        .await
-        .unwrap();
+    hold(&jobs, "queued-1", true).await;
     let run = sandbox.says("queued", Reason::Queued).await;
     assert_eq!(phase(&run), Some(Phase::Pending));
     sandbox
@@ -333,10 +331,50 @@ async fn its_queue_takes_it_back_and_lets_it_go() {
             })
         })
         .await;
-    jobs.patch("queued-1", &PatchParams::default(), &suspend(false))
-        .await
-        .unwrap();
+    hold(&jobs, "queued-1", false).await;
     let run = sandbox.finished("queued").await;
     succeeded(&run);
     assert_eq!(attempts(&run), [Some(Reason::Completed)]);
+}
+
+/// Kueue suspends again what it has not admitted; how far the Job controller is by then is a matter of luck.
+#[tokio::test]
+#[ignore = "needs a cluster with the operator: make e2e"]
+async fn what_is_cancelled_its_queue_cannot_keep() {
+    let sandbox = Sandbox::new("kept").await;
+    let one = async |name: String| {
+        let job = format!("{name}-1");
+        let is_held = |held: bool| {
+            move |job: Option<&Job>| {
+                let spec = job.and_then(|job| job.spec.as_ref());
+                spec.is_some_and(|spec| spec.suspend == Some(held))
+            }
+        };
+        let jobs = sandbox.api::<Job>();
+        sandbox.submit(&name, &shell(ENDLESS)).await;
+        sandbox.in_step(&name).await;
+        hold(&jobs, &job, true).await;
+        sandbox.says(&name, Reason::Queued).await;
+        change(&sandbox, &name, json!({ "cancel": true })).await;
+        sandbox
+            .wait(&job, "the Job is let go", is_held(false))
+            .await;
+        hold(&jobs, &job, true).await;
+        let run = sandbox.finished(&name).await;
+        assert_eq!(phase(&run), Some(Phase::Cancelled), "{:?}", run.status);
+        let is_over = |job: Option<&Job>| {
+            let status = job.and_then(|job| job.status.as_ref());
+            let conditions = status.and_then(|status| status.conditions.as_ref());
+            let mut all = conditions.into_iter().flatten();
+            all.any(|c| c.type_ == "Failed" && c.status == "True")
+        };
+        sandbox.wait(&job, "the Job has failed", is_over).await;
+    };
+    join_all((0..8).map(|number| one(format!("kept-{number}")))).await;
+}
+
+async fn hold(jobs: &Api<Job>, job: &str, held: bool) {
+    let patch = Patch::Merge(json!({ "spec": { "suspend": held } }));
+    let patched = jobs.patch(job, &PatchParams::default(), &patch).await;
+    patched.unwrap();
 }

@@ -9,8 +9,10 @@ use kube::api::{ListParams, LogParams};
 use kube::{Api, ResourceExt};
 
 use crate::api::Reason;
+use crate::controller::observe::{JobState, Observed};
 use crate::controller::pod::{self, Trouble};
 use crate::controller::queue::Queue;
+use crate::controller::stopped::Stopped;
 use crate::controller::{Context, Error, ending, within};
 use crate::names;
 use crate::runner::record::Outcome;
@@ -62,6 +64,18 @@ fn is_doubtful(pod: Option<&Pod>, job: &Job, patience: Patience) -> bool {
     }
 }
 
+/// Whether an attempt seems to have ended before its run did. The watch of pods may be ahead of that of
+/// Jobs, which would show that the operator itself ended it, or that a queue took it back.
+pub fn is_interrupted(observed: &Observed<'_>) -> bool {
+    let (JobState::Live(job), Some(pod)) = (&observed.job, observed.pod.as_deref()) else {
+        return false;
+    };
+    (pod::is_over(pod) || pod::is_lost(pod, observed.now))
+        && Stopped::of(job).is_none()
+        && Queue::of(job).admits(pod)
+        && ending::of_itself(observed).is_none()
+}
+
 /// The runner's record, from the termination message or, where it did not fit there, from the log.
 pub async fn outcome(context: &Context, namespace: &str, pod: &Pod) -> Option<Outcome> {
     let outcome = Outcome::parse(pod::terminated(pod)?.message.as_deref()?)?;
@@ -111,7 +125,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::controller::fixtures::{context, job, pod, runner};
+    use crate::api::Phase;
+    use crate::controller::fixtures::{context, ended, hello, job, pod, runner, with_pod};
 
     const EARLY: Patience = Patience {
         is_over: false,
@@ -168,5 +183,33 @@ mod tests {
         let job = job(json!({"status": {"conditions": conditions}}));
         let pod = pod(&runner(&state));
         assert_eq!(is_doubtful(Some(&pod), &job, patience), expected);
+    }
+
+    #[rstest]
+    #[case::deleted(json!({"phase": "Failed"}), json!({}), true)]
+    #[case::of_itself(ended(1, "Error", FAILED), json!({}), false)]
+    #[case::running(runner(&json!({"running": {}})), json!({}), false)]
+    #[case::stopped(json!({"phase": "Failed"}), stopped(), false)]
+    #[case::queued(json!({"phase": "Failed"}), json!({"spec": {"suspend": true}}), false)]
+    fn an_attempt_that_was_interrupted_is_looked_at_again(
+        #[case] status: Value,
+        #[case] extra: Value,
+        #[case] expected: bool,
+    ) {
+        let workflow = hello();
+        let mut seen = with_pod(&workflow, 30, Some(status));
+        seen.job = JobState::Live(Arc::new(job(extra)));
+        assert_eq!(is_interrupted(&seen), expected);
+    }
+
+    const FAILED: &str = r#"{"version":1,"phase":"Failed","reason":"StepFailed","message":"no"}"#;
+
+    fn stopped() -> Value {
+        let stopped = Stopped {
+            phase: Phase::Cancelled,
+            reason: Reason::Cancelled,
+            message: "stopped".to_owned(),
+        };
+        stopped.patch(&job(json!({})))
     }
 }
