@@ -370,7 +370,7 @@ async fn what_is_cancelled_its_queue_cannot_keep() {
         };
         sandbox.wait(&job, "the Job has failed", is_over).await;
     };
-    join_all((0..8).map(|number| one(format!("kept-{number}")))).await;
+    join_all((0..3).map(|number| one(format!("kept-{number}")))).await;
 }
 
 async fn hold(jobs: &Api<Job>, job: &str, held: bool) {

@@ -105,7 +105,7 @@ pub async fn reported(context: &Context, namespace: &str, uid: &str) -> Option<T
         .fields(&format!("involvedObject.uid={uid},type=Warning"))
         .limit(50);
     let events = within(api.list(&params)).await.ok()?;
-    events.items.into_iter().rev().find_map(|event| {
+    let troubles = events.items.into_iter().rev().filter_map(|event| {
         let message = event.message?;
         let reason = match event.reason.as_deref()? {
             "FailedCreate" if message.contains("exceeded quota") => Reason::QuotaExceeded,
@@ -116,7 +116,9 @@ pub async fn reported(context: &Context, namespace: &str, uid: &str) -> Option<T
             _ => return None,
         };
         Some(Trouble { reason, message })
-    })
+    });
+    // A kubelet that is busy, or has just begun, says this of volumes that it mounts a moment later.
+    troubles.min_by_key(|trouble| trouble.message.contains("failed to sync"))
 }
 
 #[cfg(test)]
@@ -183,6 +185,19 @@ mod tests {
         let job = job(json!({"status": {"conditions": conditions}}));
         let pod = pod(&runner(&state));
         assert_eq!(is_doubtful(Some(&pod), &job, patience), expected);
+    }
+
+    #[tokio::test]
+    async fn what_soon_passes_is_not_told_before_what_does_not() {
+        let event = |message: &str| json!({"metadata": {}, "involvedObject": {}, "reason": "FailedMount", "message": message});
+        let list = json!({"metadata": {}, "items": [
+            event("references non-existent secret key: other"),
+            event("secret \"never-created\" not found"),
+            event("failed to sync configmap cache: timed out waiting for the condition"),
+        ]});
+        let (context, _) = context(move |_, _| (200, list.clone()));
+        let told = reported(&context, "lab", "u-1").await.unwrap();
+        assert_eq!(told.message, "secret \"never-created\" not found");
     }
 
     #[rstest]
