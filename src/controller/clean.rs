@@ -5,11 +5,11 @@ use std::time::Duration;
 use k8s_openapi::api::batch::v1::Job;
 
 use super::ending;
-use super::observe::Observed;
+use super::observe::{JobState, Observed};
 use super::placement;
 use super::plan::{Plan, View, since};
 use super::stopped::Stopped;
-use super::{observe::JobState, pod};
+
 use crate::api::targets::DockerTarget;
 use crate::api::{Phase, Reason};
 use crate::render::clean_up::CleanUp;
@@ -43,23 +43,18 @@ pub fn settled(observed: &Observed<'_>) -> Result<Option<String>, Plan> {
 /// stopped, so that the runner can clean up by itself; what it did not is done after it.
 #[must_use]
 pub fn leaving(observed: &Observed<'_>) -> Plan {
-    if let JobState::Live(job) = &observed.job {
-        let is_over = match observed.pod.as_deref() {
-            Some(pod) => pod::is_over(pod) || pod::is_lost(pod, observed.now),
-            // A pod may just have been made that no watch has shown yet.
-            None => ending::without_pod(job).is_some(),
+    if let JobState::Live(job) = &observed.job
+        && !ending::is_over(observed, job)
+    {
+        return match Stopped::of(job) {
+            None => Plan::Stop(Box::new(Stopped {
+                phase: Phase::Cancelled,
+                reason: Reason::Cancelled,
+                message: "the resource was deleted".to_owned(),
+            })),
+            Some(stopped) if Stopped::is_undone(job) => Plan::Stop(Box::new(stopped)),
+            Some(_) => Plan::Follow(under_way(observed)),
         };
-        if !is_over {
-            return match Stopped::of(job) {
-                None => Plan::Stop(Box::new(Stopped {
-                    phase: Phase::Cancelled,
-                    reason: Reason::Cancelled,
-                    message: "the resource was deleted".to_owned(),
-                })),
-                Some(stopped) if stopped.is_undone(job) => Plan::Stop(Box::new(stopped)),
-                Some(_) => Plan::Follow(under_way(observed)),
-            };
-        }
     }
     match state(observed) {
         State::Over(trouble) => Plan::Release(trouble),

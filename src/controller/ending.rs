@@ -127,6 +127,16 @@ pub fn finished(job: &Job) -> Option<&JobCondition> {
     conditions.iter().find(ended)
 }
 
+/// Whether nothing of an attempt runs any more, or can be reached.
+#[must_use]
+pub fn is_over(observed: &Observed<'_>, job: &Job) -> bool {
+    match observed.pod.as_deref() {
+        Some(pod) => pod::is_over(pod) || pod::is_lost(pod, observed.now),
+        // A pod may just have been made that no watch has shown yet.
+        None => finished(job).is_some(),
+    }
+}
+
 /// Why a Job is over although no pod of it can be seen.
 #[must_use]
 pub fn without_pod(job: &Job) -> Option<Trouble> {

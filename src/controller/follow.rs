@@ -117,14 +117,9 @@ fn suspended(observed: &Observed<'_>, mut ending: Ending) -> Plan {
 
 /// An attempt that this operator stopped: over once its pod is.
 fn stopping(observed: &Observed<'_>, job: &Job, stopped: &Stopped) -> Plan {
-    if stopped.is_undone(job) {
+    if Stopped::is_undone(job) {
         return Plan::Stop(Box::new(stopped.clone()));
     }
-    let over = match observed.pod.as_deref() {
-        Some(pod) => pod::is_over(pod) || pod::is_lost(pod, observed.now),
-        // A pod may just have been made that no watch has shown yet, and a queue may still undo the stop.
-        None => ending::finished(job).is_some(),
-    };
     let ending = Ending {
         phase: stopped.phase,
         reason: stopped.reason,
@@ -132,7 +127,7 @@ fn stopping(observed: &Observed<'_>, job: &Job, stopped: &Stopped) -> Plan {
         outcome: observed.outcome.clone(),
         times: ending::times(observed),
     };
-    if over {
+    if ending::is_over(observed, job) {
         return match stopped.phase {
             Phase::Suspended if observed.workflow.spec.cancel == Some(true) => {
                 Plan::Finish(Box::new(Ending {

@@ -28,11 +28,11 @@ impl Stopped {
         serde_json::from_str(job.annotations().get(names::STOPPED)?).ok()
     }
 
-    /// Whether its Job is held again, and will not end. Kueue suspends a Job that runs without having been
+    /// Whether a marked Job is held again, and will not end. Kueue suspends a Job that runs without having been
     /// admitted, and may do so before the Job controller has ended it; once `FailureTarget`, it then has
     /// no start time, without which the API server lets no Job fail.
     #[must_use]
-    pub fn is_undone(&self, job: &Job) -> bool {
+    pub fn is_undone(job: &Job) -> bool {
         let spec = job.spec.as_ref();
         spec.is_some_and(|spec| spec.suspend == Some(true)) && ending::finished(job).is_none()
     }

@@ -132,8 +132,7 @@ impl Tally {
                 ..
             } => {
                 let why = kind.map(|kind| (kind, message));
-                let said_nothing = words.trim().is_empty();
-                let words = if said_nothing { &stderr } else { &words };
+                let words = if words.is_empty() { &stderr } else { &words };
                 self.take_command(job, step, exit_code, words, why);
                 false
             }

@@ -108,7 +108,7 @@ class StepPods:
                     logger.warning(f"Deployment {self._deployment} waits: {pods.held_back(held[0])}")
                 told = True
             if now >= deadline:
-                self._give_up(waiting, now - start)
+                self._give_up(waiting, covered, now - start)
                 return
             await self._watch.change(min(deadline - now, 1.0 if troubled else _LOOK_AGAIN))
 
@@ -122,9 +122,8 @@ class StepPods:
         if trouble.final or now - since >= PATIENCE:
             raise self._failure(trouble.kind, trouble.words)
 
-    def _give_up(self, waiting: list[Pod], seconds: float) -> None:
+    def _give_up(self, waiting: list[Pod], covered: set[str], seconds: float) -> None:
         """Fail, unless some pods got no place but others can do their work."""
-        covered = self._covered(waiting)
         for pod in waiting:
             words = pods.held_back(pod)
             if words is not None and pods.container(pod) in covered:

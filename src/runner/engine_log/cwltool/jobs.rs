@@ -107,7 +107,8 @@ impl CwltoolLog {
             ended.stderr = self.output.since(job.mark);
             // Jobs that run at the same time write to the same log: what came after the end of
             // another is more likely from this one.
-            if job.mark < last_end {
+            let after = self.output.since(last_end);
+            if job.mark < last_end && !after.trim().is_empty() {
                 ended.words = self.output.since(self.output.line(last_end));
             }
         }
@@ -220,3 +221,6 @@ fn signal_number(name: &str) -> i32 {
     // Any failure is better than none.
     found.map_or(-1, |(_, number)| *number)
 }
+
+#[cfg(test)]
+mod tests;
