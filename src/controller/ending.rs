@@ -6,6 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::observe::Observed;
 use super::pod::{self, Trouble};
+use super::queue::Queue;
 use crate::api::{Phase, Reason};
 use crate::runner::record::{self, Outcome};
 
@@ -131,9 +132,11 @@ pub fn finished(job: &Job) -> Option<&JobCondition> {
 #[must_use]
 pub fn is_over(observed: &Observed<'_>, job: &Job) -> bool {
     match observed.pod.as_deref() {
-        Some(pod) => pod::is_over(pod) || pod::is_lost(pod, observed.now),
-        // A pod may just have been made that no watch has shown yet.
-        None => finished(job).is_some(),
+        Some(pod) if pod::is_lost(pod, observed.now) => true,
+        Some(pod) if Queue::of(job).admits(pod) => pod::is_over(pod),
+        // A pod may just have been made that no watch has shown yet; one from before a queue took the Job
+        // back says nothing of it.
+        _ => finished(job).is_some(),
     }
 }
 

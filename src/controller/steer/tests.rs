@@ -107,6 +107,27 @@ fn a_stop_is_done_when_its_job_is_over(
     assert_eq!(told(&seen).0, word);
 }
 
+#[test]
+fn a_pod_from_before_its_queue_took_it_back_does_not_end_a_stop() {
+    let workflow = asked(&json!({"cancel": true}));
+    let mut seen = with_pod(&workflow, 30, Some(ended(143, "Error", STOPPED)));
+    mark(&mut seen, Phase::Cancelled, Reason::Cancelled);
+    assert_eq!(told(&seen).0, "finish");
+    let JobState::Live(marked) = &seen.job else {
+        panic!("no Job")
+    };
+    let mut job = Job::clone(marked);
+    let mut conditions = vec![json!(
+        {"type": "Suspended", "status": "False", "lastTransitionTime": "2026-01-01T00:00:20Z"}
+    )];
+    for (condition, word) in [("FailureTarget", "follow"), ("Failed", "finish")] {
+        conditions.push(json!({"type": condition, "status": "True"}));
+        job.status = serde_json::from_value(json!({"conditions": conditions})).unwrap();
+        seen.job = JobState::Live(Arc::new(job.clone()));
+        assert_eq!(told(&seen).0, word);
+    }
+}
+
 fn with_condition(mut job: Job, condition: Option<&str>) -> Job {
     let conditions = condition.map(|name| json!({"type": name, "status": "True"}));
     let conditions: Vec<_> = conditions.into_iter().collect();

@@ -29,7 +29,8 @@ spec:
     args: [dockerd, '--host=unix:///var/run/docker.sock', '--host=tcp://0.0.0.0:2376', --tlsverify, --tlscacert=/tls/ca.pem,
       --tlscert=/tls/cert.pem, --tlskey=/tls/key.pem, --registry-mirror=MIRROR, --insecure-registry=REGISTRY, --log-level=warn]
     securityContext: {privileged: true}
-    readinessProbe: {exec: {command: [docker, version]}, periodSeconds: 1}
+    # Only its start is waited for: a busy machine is no reason to be out of reach.
+    readinessProbe: {exec: {command: [docker, version]}, periodSeconds: 1, failureThreshold: 600}
     resources: {requests: {cpu: 50m, memory: 256Mi}}
     volumeMounts: [{name: tls, mountPath: /tls}, {name: store, mountPath: /var/lib/docker}]
   volumes: [{name: tls, secret: {secretName: daemon-tls}}, {name: store, emptyDir: {}}]
