@@ -5,10 +5,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, BodyDataStream, Bytes};
 use axum::extract::{ConnectInfo, FromRequest, Request};
 use axum::http::request::Parts;
 use axum::http::{Method, Uri};
+use futures::StreamExt;
 use serde_json::{Map, Value};
 
 use super::Gateway;
@@ -17,6 +18,9 @@ use super::claims::{Claims, Identity};
 use super::fault::Fault;
 use super::store::Store;
 use super::template::Templates;
+
+/// For how long what comes after the end of what is allowed is read, and thrown away.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// One request: who asks, and what.
 pub struct Call {
@@ -121,21 +125,35 @@ pub(super) fn peer(parts: &Parts) -> Result<IpAddr, Fault> {
 
 /// Reads a body that has at most `limit` bytes and arrives within that time.
 pub(super) async fn read(body: Body, limit: usize, seconds: u64) -> Result<Bytes, Fault> {
-    let bytes = tokio::time::timeout(Duration::from_secs(seconds), to_bytes(body, limit)).await;
-    match bytes {
-        Err(_) => Err(Fault::too_slow(format!(
+    let mut stream = body.into_data_stream();
+    let read = tokio::time::timeout(Duration::from_secs(seconds), collect(&mut stream, limit));
+    let Ok(read) = read.await else {
+        return Err(Fault::too_slow(format!(
             "the body did not arrive within {seconds} s"
-        ))),
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) => {
-            if error.into_inner().is::<http_body_util::LengthLimitError>() {
-                return Err(Fault::too_large(format!(
-                    "the body has more than {limit} bytes: put large data on a volume, and name it in the inputs"
-                )));
-            }
-            Err(Fault::bad("the body could not be read"))
-        }
+        )));
+    };
+    if let Some(bytes) = read? {
+        return Ok(bytes);
     }
+    // Who still sends when the connection is closed does not get to read why.
+    let rest = stream.for_each(|_| std::future::ready(()));
+    let _ = tokio::time::timeout(PATIENCE, rest).await;
+    Err(Fault::too_large(format!(
+        "the body has more than {limit} bytes: put large data on a volume, and name it in the inputs"
+    )))
+}
+
+/// All of a body; nothing when it has more than `limit` bytes.
+async fn collect(stream: &mut BodyDataStream, limit: usize) -> Result<Option<Bytes>, Fault> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.map_err(|_| Fault::bad("the body could not be read"))?;
+        if bytes.len() + chunk.len() > limit {
+            return Ok(None);
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(Some(bytes.into()))
 }
 
 /// The pairs of a query.
